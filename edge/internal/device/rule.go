@@ -33,8 +33,9 @@ type Rule struct {
 	// ID is part of a condition's identity: renaming a rule starts new
 	// tickets.
 	ID string `yaml:"id"`
-	// Device or Kind (one of them) narrows a rule of the estate's file. In a
-	// profile Kind is the profile's.
+	// Device or Kind narrows a rule of the estate's file; one that names
+	// neither judges every device that has what it speaks of. In a profile
+	// Kind is the profile's.
 	Device   string   `yaml:"device"`
 	Kind     string   `yaml:"kind"`
 	Metric   string   `yaml:"metric"`
