@@ -51,7 +51,6 @@ func (d *combination) Settle(dst []Change, atMS int64, now telemetry.Origin) []C
 	case no:
 		return d.level.put(dst, false, atMS, now.MonoMS)
 	}
-	d.level.lost()
 	return dst
 }
 
@@ -75,9 +74,6 @@ func (d *combination) Lost(metric string) {
 		if d.rule.All[i].Metric == metric {
 			d.parts[i] = unknown
 		}
-	}
-	if d.whole() != no {
-		d.level.lost()
 	}
 }
 

@@ -58,6 +58,15 @@ func TestBacklogIsJudgedAsItHappened(t *testing.T) {
 	s.want("+30s raise hot motor_temp; +1m20s clear hot motor_temp")
 }
 
+// Nothing was said between two Samples of a backlog: the first one held.
+func TestAValueHoldsUntilTheNext(t *testing.T) {
+	t.Parallel()
+	s := begin(t, []device.Rule{hot()}).at(600)
+	s.say(telemetry.Sample{Key: telemetry.SeriesKey{Metric: "motor_temp"}, Value: 90, AtMS: epoch})
+	s.say(telemetry.Sample{Key: telemetry.SeriesKey{Metric: "motor_temp"}, Value: 60, AtMS: epoch + 60_000})
+	s.want("+30s raise hot motor_temp; +1m0s clear hot motor_temp")
+}
+
 // One old hot sample that just arrived has not lasted yet: nobody knows what
 // came after it.
 func TestALateSampleDoesNotCompleteItsHoldByItsAge(t *testing.T) {

@@ -51,10 +51,13 @@ func (d *threshold) back(v float64) bool {
 	return v >= *r.Clear
 }
 
-func (d *threshold) Lost(string) { d.level.lost() }
+// Lost changes nothing: a threshold has no fall that could be pending.
+func (d *threshold) Lost(string) {}
+
 func (d *threshold) Tick(dst []Change, now telemetry.Origin) []Change {
 	return d.level.tick(dst, now.MonoMS)
 }
+
 func (d *threshold) Seed(telemetry.Origin) { d.level.seed() }
 func (d *threshold) Active() bool          { return d.level.active }
 
