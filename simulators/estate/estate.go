@@ -143,7 +143,7 @@ func (e *Estate) tick() []Report {
 // sendToLifts turns each passage of the last tick into a ride in a lift of the
 // same building, as soon as the person has walked there.
 func (e *Estate) sendToLifts(g *gate) {
-	for range g.takePassages() {
+	for range g.takeArrivals() {
 		var here []int
 		for i, r := range e.devices {
 			if _, ok := r.model.(*lift); ok && r.Building == g.building {

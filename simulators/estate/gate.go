@@ -22,8 +22,10 @@ type gate struct {
 	heldSaid     bool
 	saidMS       int64
 	changed      bool
-	passages     int
+	arrivals     int // people who came in and have not been sent on
+	count        int // passages for life
 	supply       float64
+	warmth       float64 // of the door motor, degrees
 	pending      []Report
 }
 
@@ -31,13 +33,15 @@ func newGate(d Device, rng *rand.Rand, startMS int64) *gate {
 	// Gates are not wired to one clock: each starts its period elsewhere.
 	phase := rng.Int64N(gateReportMS / TickMS)
 	return &gate{
-		id: d.ID, building: d.Building, rng: rng, locked: true, supply: 12.1,
+		id: d.ID, building: d.Building, rng: rng, locked: true, supply: 12.1, warmth: 31,
+		count:  200_000 + rng.IntN(100_000),
 		saidMS: startMS - gateReportMS + phase*TickMS,
 	}
 }
 
 func (g *gate) step(nowMS int64) []Report {
 	g.supply += (12.1-g.supply)*0.05 + (g.rng.Float64()-0.5)*0.02
+	g.warmth += (31-g.warmth)*tick.Seconds()/120 + (g.rng.Float64()-0.5)*0.04
 	somebody := g.rng.Float64() < passageChance(nowMS)
 	if somebody && !g.forced {
 		g.pass(nowMS)
@@ -67,8 +71,10 @@ func (g *gate) pass(nowMS int64) {
 	}
 	g.say("access_granted", nowMS, map[string]any{"credential": "card", "direction": direction})
 	if direction == "in" {
-		g.passages++
+		g.arrivals++
 	}
+	g.count++
+	g.warmth += 0.4
 	g.unlock(nowMS)
 	g.closeMS = nowMS + 4000 + int64(g.rng.IntN(16))*TickMS
 }
@@ -91,18 +97,22 @@ func (g *gate) say(event string, nowMS int64, data map[string]any) {
 	g.pending = append(g.pending, Report{Device: g.id, AtMS: nowMS, Event: event, Data: data})
 }
 
-func (g *gate) takePassages() int {
-	n := g.passages
-	g.passages = 0
+func (g *gate) takeArrivals() int {
+	n := g.arrivals
+	g.arrivals = 0
 	return n
 }
 
 func (g *gate) values() map[string]any {
-	door := "closed"
-	if g.open {
-		door = "open"
+	mode := "locked"
+	if g.open && !g.forced {
+		mode = "accessed"
 	}
-	return map[string]any{"door": door, "locked": g.locked, "supply_voltage": rounded(g.supply, 100)}
+	return map[string]any{
+		"door": doorWord(g.open), "locked": g.locked, "door_mode": mode, "tamper": false,
+		"passages": float64(g.count), "supply_voltage": rounded(g.supply, 100),
+		"motor_temp": rounded(g.warmth, 10),
+	}
 }
 
 func (g *gate) begin(f Fault, nowMS int64) {

@@ -7,8 +7,7 @@ import (
 
 const (
 	robotReportMS = 5_000
-	robotStuckMS  = 10_000 // it tries for this long before it says so
-	robotSpeed    = 0.8    // m/s
+	robotSpeed    = 0.8 // m/s
 	// Battery: about five hours of driving, one and a half of charging.
 	drainPerSecond  = 80.0 / (5 * 3600)
 	chargePerSecond = 80.0 / (1.5 * 3600)
@@ -32,8 +31,8 @@ type robot struct {
 	task    string // patrol, dock, charge, attend
 	calls   bool   // somebody is trapped
 	stuck   bool
-	stuckMS int64
-	told    bool
+	tilt    float64 // degrees
+	warmth  float64 // of the drive, degrees
 	saidMS  int64
 	pending []Report
 }
@@ -43,7 +42,7 @@ func dock() spot  { return spot{0, 0} }
 func lobby() spot { return spot{30, 12} }
 
 func newRobot(d Device, rng *rand.Rand, startMS int64) *robot {
-	b := &robot{id: d.ID, rng: rng, task: "patrol", battery: 60 + 35*rng.Float64()}
+	b := &robot{id: d.ID, rng: rng, task: "patrol", warmth: 30, battery: 60 + 35*rng.Float64()}
 	b.saidMS = startMS - robotReportMS + rng.Int64N(robotReportMS/TickMS)*TickMS
 	for _, corner := range []spot{{10, 0}, {60, 2}, {62, 40}, {30, 44}, {4, 38}} {
 		b.round = append(b.round, spot{corner.x + 4*rng.Float64(), corner.y + 4*rng.Float64()})
@@ -53,14 +52,12 @@ func newRobot(d Device, rng *rand.Rand, startMS int64) *robot {
 }
 
 func (b *robot) step(nowMS int64) []Report {
-	b.choose()
+	if b.choose() {
+		b.pending = append(b.pending, Report{Device: b.id, AtMS: nowMS, Event: "checkpoint_passed",
+			Data: map[string]any{"checkpoint": b.next}})
+	}
 	b.drive()
 	b.spend()
-	if b.stuck && !b.told && nowMS-b.stuckMS >= robotStuckMS {
-		b.told = true
-		b.pending = append(b.pending, Report{Device: b.id, AtMS: nowMS, Event: "robot_stuck",
-			Data: map[string]any{"x": rounded(b.at.x, 100), "y": rounded(b.at.y, 100)}})
-	}
 	if nowMS-b.saidMS >= robotReportMS {
 		b.saidMS = nowMS
 		b.pending = append(b.pending, Report{Device: b.id, AtMS: nowMS, Values: b.values()})
@@ -71,8 +68,9 @@ func (b *robot) step(nowMS int64) []Report {
 }
 
 // choose picks the task: charging ends full, an empty battery goes home, a
-// trapped lift comes before the round.
-func (b *robot) choose() {
+// trapped lift comes before the round. It reports whether the robot has just
+// passed a checkpoint.
+func (b *robot) choose() (passed bool) {
 	switch {
 	case b.stuck: // it keeps trying to do what it was doing
 	case b.task == "charge" && b.battery < 95:
@@ -87,8 +85,10 @@ func (b *robot) choose() {
 		b.task = "patrol"
 		if b.near(b.round[b.next]) {
 			b.next = (b.next + 1) % len(b.round)
+			return true
 		}
 	}
+	return false
 }
 
 func (b *robot) goal() (spot, bool) {
@@ -109,6 +109,7 @@ func (b *robot) driving() bool {
 }
 
 func (b *robot) drive() {
+	b.tilt = 1 + b.rng.Float64()
 	goal, moving := b.goal()
 	if !moving || b.stuck {
 		b.speed = 0
@@ -135,6 +136,7 @@ func (b *robot) spend() {
 	if b.driving() {
 		effort = 1
 	}
+	b.warmth += (24 + 18*effort - b.warmth) * tick.Seconds() / 300
 	b.battery = math.Max(1, b.battery-effort*drainPerSecond*tick.Seconds())
 }
 
@@ -143,33 +145,42 @@ func (b *robot) near(s spot) bool { return math.Hypot(s.x-b.at.x, s.y-b.at.y) < 
 // attend tells the robot whether somebody is trapped in a lift.
 func (b *robot) attend(trapped bool) { b.calls = trapped }
 
+// words are the robot's state as its profile spells it.
+func (b *robot) words() (state string, commanded float64) {
+	switch {
+	case b.task == "charge":
+		return "charging", 0
+	case !b.driving():
+		return "paused", 0
+	}
+	return "patrolling", robotSpeed
+}
+
 func (b *robot) values() map[string]any {
+	state, commanded := b.words()
 	return map[string]any{
 		"x": rounded(b.at.x, 100), "y": rounded(b.at.y, 100), "theta": rounded(b.theta, 1000),
-		"speed": rounded(b.speed, 100), "battery": rounded(b.battery, 10),
-		"driving": b.driving(), "charging": b.task == "charge", "task": b.task,
+		"speed": rounded(b.speed, 100), "commanded_speed": commanded, "tilt": rounded(b.tilt, 10),
+		"battery": rounded(b.battery, 10), "charging": b.task == "charge", "estop": false,
+		"mode": "auto", "state": state, "motor_temp": rounded(b.warmth, 10),
 	}
 }
 
-func (b *robot) begin(f Fault, nowMS int64) {
+func (b *robot) begin(f Fault, _ int64) {
 	if f != RobotStuck {
 		return
 	}
-	b.stuck, b.stuckMS, b.told = true, nowMS, false
+	b.stuck = true
 	if !b.driving() {
 		// A robot that stands cannot get stuck: it was just leaving.
 		b.task, b.battery = "patrol", math.Max(b.battery, 30)
 	}
 }
 
-func (b *robot) end(f Fault, nowMS int64) {
-	if f != RobotStuck {
-		return
+func (b *robot) end(f Fault, _ int64) {
+	if f == RobotStuck {
+		b.stuck = false
 	}
-	if b.told {
-		b.pending = append(b.pending, Report{Device: b.id, AtMS: nowMS, Event: "robot_freed"})
-	}
-	b.stuck = false
 }
 
 // rounded keeps 1/steps, as a device's own resolution would.

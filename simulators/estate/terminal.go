@@ -14,11 +14,13 @@ const (
 	DoorHeldOpen    FaultBits = 0x400
 )
 
-// Thresholds the terminal is set to, as its registers 13 to 18 say.
+// What the terminal is set to, as its registers 16 to 18 say: its maker's
+// defaults.
 const (
-	offLevelSeconds = 15
-	outsideSeconds  = 45 // 30 s raises false alarms in the field
-	heldMinutes     = 1
+	LevelSeconds    = 90
+	OffLevelSeconds = 15
+	OutsideSeconds  = 15
+	HeldMinutes     = 1
 )
 
 // Terminal is all that the add-on terminal of a lift knows.
@@ -51,13 +53,13 @@ func (w *watch) step(l *lift, nowMS int64) {
 	w.openMS = since(w.openMS, l.doorOpen(), nowMS)
 	w.faults = 0
 	// A passenger who presses the alarm key needs no 15 s of proof.
-	if lasting(w.trappedMS, nowMS, offLevelSeconds) || w.trappedMS != 0 && l.alarm {
+	if lasting(w.trappedMS, nowMS, OffLevelSeconds) || w.trappedMS != 0 && l.alarm {
 		w.faults |= TrappedOffLevel
 	}
-	if lasting(w.outsideMS, nowMS, outsideSeconds) {
+	if lasting(w.outsideMS, nowMS, OutsideSeconds) {
 		w.faults |= StoppedOutside
 	}
-	if lasting(w.openMS, nowMS, 60*heldMinutes) {
+	if lasting(w.openMS, nowMS, 60*HeldMinutes) {
 		w.faults |= DoorHeldOpen
 	}
 	w.shake = math.Abs(l.speed)*3 + 2*l.rng.Float64()
@@ -94,11 +96,18 @@ func (l *lift) terminal() Terminal {
 func (l *lift) values() map[string]any {
 	t := l.terminal()
 	return map[string]any{
-		"fault_bits": float64(t.Faults),
-		"up":         t.Up, "down": t.Down, "level": t.Level, "door_open": t.Door,
+		"fault_bits": float64(t.Faults), "trapped": t.Faults&(TrappedLevel|TrappedOffLevel) != 0,
+		"going_up": t.Up, "going_down": t.Down, "at_level": t.Level, "door": doorWord(t.Door),
 		"person": t.Person, "inspection": t.Inspection, "alarm_key": t.AlarmKey,
 		"floor": float64(t.Floor), "speed": rounded(t.SpeedMS, 10),
 		"door_openings": float64(t.DoorOpenings), "floors_travelled": float64(t.FloorsTravelled),
 		"motor_temp": rounded(t.MotorC, 10),
 	}
+}
+
+func doorWord(open bool) string {
+	if open {
+		return "open"
+	}
+	return "closed"
 }
