@@ -82,7 +82,7 @@ type Delivery struct {
 	Ticket ticket.ID `json:"ticket"`
 	Step   int       `json:"step"`
 	Track  string    `json:"track,omitempty"`
-	// Round counts reopenings: a reopened ticket is paged afresh.
+	// Round counts reopenings and transfers: each is paged afresh.
 	Round int    `json:"round"`
 	Staff string `json:"staff"`
 	// Channel is the kind, ChannelIndex its place in the person's list.
@@ -94,4 +94,27 @@ type Delivery struct {
 	DueMS        int64         `json:"due_ms"`
 	SentMS       int64         `json:"sent_ms,omitempty"`
 	AcceptedMS   int64         `json:"accepted_ms,omitempty"`
+}
+
+// Progress is how far the ladders of a ticket have been climbed. It is saved
+// in the transaction that saves the Deliveries, so that no step is missed or
+// repeated by a crash. Its zero value is a ticket nobody has planned yet.
+type Progress struct {
+	Round int `json:"round"`
+	// StartMS is the first instant at which this round could be paged; `after`
+	// runs from here, not from the event.
+	StartMS int64           `json:"start_ms"`
+	Tracks  []TrackProgress `json:"tracks,omitempty"`
+	// Escalations counts the escalations of this round that were answered by
+	// a page; Overdue the accept deadlines.
+	Escalations int `json:"escalations,omitempty"`
+	Overdue     int `json:"overdue,omitempty"`
+}
+
+// TrackProgress is one ladder: the rungs that are done and the instant from
+// which the `after` of those to come is counted.
+type TrackProgress struct {
+	Track    string   `json:"track"`
+	AnchorMS int64    `json:"anchor_ms"`
+	Done     []string `json:"done,omitempty"`
 }
