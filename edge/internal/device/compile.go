@@ -116,12 +116,6 @@ func maskWidth(mask uint64) int { return bits.Len64(mask) - bits.TrailingZeros64
 func (r Rule) bind(p *Profile) (Rule, []Mistake) {
 	setDefault(&r.Fault, ticket.Fault(r.ID))
 	setDefault(&r.Title, string(r.Fault))
-	if r.Clear == nil && r.Above != nil {
-		r.Clear = r.Above
-	}
-	if r.Clear == nil {
-		r.Clear = r.Below
-	}
 	var ms []Mistake
 	all := make([]Condition, len(r.All))
 	for i, c := range r.All {

@@ -114,7 +114,7 @@ rules:
 	if c := p.Rules[1].All[0]; c.Equals.Word != "" || c.Equals.Number != 1 || !c.Holds(1) || c.Holds(0) {
 		t.Errorf("the word was not bound: %+v", c.Equals)
 	}
-	if r := p.Rules[2]; *r.Clear != 5 || r.Title != "overload" {
+	if r := p.Rules[2]; r.Clear != nil || r.Title != "overload" {
 		t.Errorf("threshold defaults: %+v", r)
 	}
 }
@@ -176,7 +176,9 @@ func TestMistakesNamePlaceAndMend(t *testing.T) {
 		{"metric: floor", "metric: flor", "lift.yaml:11:36: lift has no point flor"},
 		{"severity: major", "severity: bad", `severity "bad" is unknown: write critical`},
 		{"detector: threshold", "detector: magic", `lift.yaml:11:15: detector "magic" is unknown: write threshold`},
-		{"above: 9", "above: 9, below: 1", "a threshold has one bound"},
+		{"above: 9", "fault: cold", "a threshold needs a bound"},
+		{"above: 9", "above: 9, below: 1, clear: 5", "clear belongs to one bound"},
+		{"above: 9", "above: 9, below: 9", "no value is normal"},
 		{"above: 9", "above: 9, clear: 10", "clear 10 lies beyond the bound"},
 		{"above: 9", "above: 9, after: 3s", "after means nothing to threshold: remove it; threshold knows metric"},
 		{"above: 9", "above: 9, for: -1s", "for -1s is out of range"},
@@ -185,6 +187,7 @@ func TestMistakesNamePlaceAndMend(t *testing.T) {
 		{"threshold, metric: floor, above: 9", "latched", "name a latched point"},
 		{"threshold, metric: floor, above: 9", "event, event: started", `lift has no event "started"`},
 		{"threshold, metric: floor, above: 9", "event, event: stopped, clear_event: went", `lift has no event "went"`},
+		{"threshold, metric: floor, above: 9", "event, event: stopped, after: -1s", "after -1s is out of range"},
 		{"threshold, metric: floor, above: 9", "combination", "there is no condition"},
 		{"threshold, metric: floor, above: 9", "combination, all: [{metric: state}]", "a condition has one test, this one has 0"},
 		{"threshold, metric: floor, above: 9", "combination, all: [{metric: stat, above: 1}]", `lift has no point "stat"`},
@@ -239,6 +242,7 @@ func TestRulesOfTheEstate(t *testing.T) {
 		{ID: "motor-hot", Kind: "access-gate", Metric: "motor_temp", Detector: device.Threshold, Above: f(75), Severity: ticket.Minor},
 		{ID: "volts", Metric: "supply_voltage", Detector: device.Threshold, Below: f(10), Severity: ticket.Minor},
 		{ID: "tilted", Metric: "tilt", Detector: device.Threshold, Above: f(10), Severity: ticket.Minor},
+		{ID: "any", Device: "*", Kind: "*", Metric: "*", Detector: device.Threshold, Above: f(1e6), Severity: ticket.Warning},
 		{ID: "other", Kind: "elevator", Metric: "floor", Detector: device.Threshold, Above: f(10), Severity: ticket.Minor},
 		{ID: "wrong", Device: "gate-1", Metric: "floor", Detector: device.Threshold, Above: f(10), Severity: ticket.Minor},
 	}
@@ -250,10 +254,10 @@ func TestRulesOfTheEstate(t *testing.T) {
 	if hot := byID["motor-hot"]; len(hot) != 1 || *hot[0].Above != 70 {
 		t.Errorf("the rule that names the device does not win: %+v", hot)
 	}
-	if len(byID["volts"]) != 1 || len(byID["tilted"]) != 0 || len(byID["other"]) != 0 || len(byID["forced"]) != 1 {
+	if len(byID["volts"]) != 1 || len(byID["tilted"]) != 0 || len(byID["other"]) != 0 || len(byID["forced"]) != 1 || len(byID["any"]) != 1 {
 		t.Errorf("wrong set of rules: %v", byID)
 	}
-	if len(ms) != 1 || ms[0].Path[0] != 5 || !strings.Contains(ms[0].What, "gate-1") {
+	if len(ms) != 1 || ms[0].Path[0] != 6 || !strings.Contains(ms[0].What, "gate-1") {
 		t.Errorf("mistakes: %+v", ms)
 	}
 	if len(d.Profile.Rules) != len(shipped(t, "access-gate").Rules) {

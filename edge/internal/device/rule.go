@@ -11,7 +11,7 @@ type Detector string
 
 // The detectors.
 const (
-	// Threshold: Metric is above Above (or below Below) for For; it ends when
+	// Threshold: Metric is above Above or below Below for For; it ends when
 	// the value is back past Clear.
 	Threshold Detector = "threshold"
 	// Stale: no good Sample of Metric for After; without a Metric, none of
@@ -22,10 +22,12 @@ const (
 	// Latched: Metric (or its bit Bit) is set, for For; it ends when the
 	// latch does.
 	Latched Detector = "latched"
-	// OnEvent: Event happened; it ends at ClearEvent, or, without one, is
-	// over at once.
+	// OnEvent: Event happened; it ends at ClearEvent, or After later.
 	OnEvent Detector = "event"
 )
+
+// Any stands for every device, kind or metric.
+const Any = "*"
 
 // Rule says what is wrong when. Rules come with profiles and from the estate's
 // file; which fields count depends on Detector.
@@ -48,15 +50,16 @@ type Rule struct {
 	Title string `yaml:"title"`
 
 	// Above and Below bound Metric (threshold). Clear is where it counts as
-	// normal again: at most Above, at least Below; the bound itself where the
-	// file has none.
+	// normal again: at most Above, at least Below; nil: the bound itself. It
+	// goes with one bound only.
 	Above *float64 `yaml:"above"`
 	Below *float64 `yaml:"below"`
 	Clear *float64 `yaml:"clear"`
 	// For is how long it must last before it counts (threshold, combination,
 	// latched). 0: at once.
 	For time.Duration `yaml:"for"`
-	// After is how long silence may last (stale).
+	// After is how long silence may last (stale), or how long an event's
+	// condition lasts where nothing ends it (event).
 	After time.Duration `yaml:"after"`
 	// All are the conditions that must hold together (combination).
 	All []Condition `yaml:"all"`

@@ -23,7 +23,7 @@ func meaning(d Detector) (keys []string, known bool) {
 	case Latched:
 		return []string{"metric", "bit", "for"}, true
 	case OnEvent:
-		return []string{"event", "clear_event"}, true
+		return []string{"event", "clear_event", "after"}, true
 	}
 	return nil, false
 }
@@ -53,7 +53,7 @@ func (r Rule) Mistakes(p *Profile) []Mistake {
 	if !topic.Valid(r.ID) {
 		l.add(at("id"), "write an id of a-z, 0-9, . _ -", "rule id %q is not valid", r.ID)
 	}
-	if r.Kind != "" && r.Kind != p.Kind {
+	if r.Kind != "" && r.Kind != Any && r.Kind != p.Kind {
 		l.add(at("kind"), "write "+p.Kind+" or leave it out", "the profile's kind is %s, the rule's %s", p.Kind, r.Kind)
 	}
 	switch r.Severity {
@@ -71,7 +71,7 @@ func (r Rule) Mistakes(p *Profile) []Mistake {
 			l.add(at(key), "remove it; "+string(r.Detector)+" knows "+strings.Join(keys, ", "), "%s means nothing to %s", key, r.Detector)
 		}
 	}
-	if r.Metric != "" && !p.hasMetric(r.Metric) {
+	if r.Metric != "" && r.Metric != Any && !p.hasMetric(r.Metric) {
 		l.add(at("metric"), "use a point of the profile, or "+online, "%s has no point %s", p.Name, r.Metric)
 	}
 	if r.For < 0 || r.For > 24*time.Hour {
@@ -105,6 +105,9 @@ func (r Rule) checkDetector(p *Profile, l *list) {
 		}
 	case OnEvent:
 		r.checkEvents(p, l)
+		if r.After < 0 || r.After > 35*24*time.Hour {
+			l.add(at("after"), "write after how long it counts as over, up to 840h", "after %v is out of range", r.After)
+		}
 	}
 }
 
@@ -112,11 +115,15 @@ func (r Rule) checkThreshold(l *list) {
 	if r.Metric == "" {
 		l.add(at("metric"), "name a point", "metric is missing")
 	}
-	if (r.Above == nil) == (r.Below == nil) {
-		l.add(at("above"), "write above or below", "a threshold has one bound")
-		return
-	}
-	if r.Above != nil && *r.Clear > *r.Above || r.Below != nil && *r.Clear < *r.Below {
+	switch {
+	case r.Above == nil && r.Below == nil:
+		l.add(at("above"), "write above, below or both", "a threshold needs a bound")
+	case r.Above != nil && r.Below != nil && r.Clear != nil:
+		l.add(at("clear"), "remove it, or one of the bounds", "clear belongs to one bound, there are two")
+	case r.Above != nil && r.Below != nil && *r.Below >= *r.Above:
+		l.add(at("below"), "put below under above", "no value is normal")
+	case r.Clear == nil:
+	case r.Above != nil && *r.Clear > *r.Above, r.Below != nil && *r.Clear < *r.Below:
 		l.add(at("clear"), "put it on the normal side of the bound", "clear %v lies beyond the bound", *r.Clear)
 	}
 }
@@ -158,13 +165,9 @@ func (r Rule) checkEvents(p *Profile, l *list) {
 func (d Device) RulesOf(estate []Rule) ([]Rule, []Mistake) {
 	rules := slices.Clone(d.Profile.Rules)
 	var ms []Mistake
-	for _, names := range []func(Rule) bool{
-		func(r Rule) bool { return r.Device == "" && r.Kind == "" && d.Profile.speaksOf(r) },
-		func(r Rule) bool { return r.Device == "" && r.Kind == d.Kind },
-		func(r Rule) bool { return r.Device == d.ID },
-	} {
+	for precision := range 3 {
 		for i, r := range estate {
-			if !names(r) {
+			if r.precision() != precision || !r.concerns(d) {
 				continue
 			}
 			bound, more := r.bind(d.Profile)
@@ -180,6 +183,24 @@ func (d Device) RulesOf(estate []Rule) ([]Rule, []Mistake) {
 	return rules, ms
 }
 
+// precision is 2 for a rule that names a device, 1 for one that names a kind,
+// 0 for one that names neither.
+func (r Rule) precision() int {
+	switch {
+	case r.Device != "" && r.Device != Any:
+		return 2
+	case r.Kind != "" && r.Kind != Any:
+		return 1
+	}
+	return 0
+}
+
+func (r Rule) concerns(d Device) bool {
+	device := r.Device == "" || r.Device == Any || r.Device == d.ID
+	kind := r.Kind == "" || r.Kind == Any || r.Kind == d.Kind
+	return device && kind && (r.precision() > 0 || d.Profile.speaksOf(r))
+}
+
 // speaksOf reports whether the profile has everything that r names.
 func (p *Profile) speaksOf(r Rule) bool {
 	for _, c := range r.All {
@@ -187,5 +208,5 @@ func (p *Profile) speaksOf(r Rule) bool {
 			return false
 		}
 	}
-	return (r.Metric == "" || p.hasMetric(r.Metric)) && (r.Event == "" || p.HasEvent(r.Event))
+	return (r.Metric == "" || r.Metric == Any || p.hasMetric(r.Metric)) && (r.Event == "" || p.HasEvent(r.Event))
 }
