@@ -49,7 +49,7 @@ func TestStandbyOpensTriesAgainAndReplacesABrokenStore(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if !s.Ready() || len(stores) != 1 {
 			t.Fatalf("not open after two failures: %d", opens)

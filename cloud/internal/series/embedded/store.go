@@ -1,0 +1,237 @@
+// Package embedded keeps time series with Prometheus' TSDB as a library, in
+// one directory, inside the process. It is the default backend and the only
+// package that may import Prometheus.
+//
+// Append returns when the group is fsynced: the library itself hardly ever
+// does, so every segment of its two write-ahead logs (wal, and wbl for what
+// came out of order) that was touched is fsynced from outside, and their
+// directories. Nothing of a group that returned nil is lost to kill -9 or to
+// a power cut.
+//
+// What the library does that one must know, and what is done about it:
+//   - a sample far ahead makes it refuse all normal ones: series.Check first;
+//   - a failed write to the wbl is only logged: the write-failure counters
+//     of both logs are watched, and break the Store;
+//   - after a failed write or fsync a log may hold a torn record that hides
+//     what is written behind it: the Store answers series.ErrBroken from then
+//     on and must be opened anew, which repairs the log;
+//   - out-of-order samples that were acknowledged could vanish after a restart
+//     (prometheus#19744): the out-of-order head is compacted right after
+//     every start, before anything else may be;
+//   - another value at a time that is already there is silently ignored: the
+//     first stays.
+//
+// A Sample of bad quality is kept as a staleness marker, so that PromQL sees
+// the gap too.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/linshao/linshao/cloud/internal/series"
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+// Options of a Store.
+type Options struct {
+	Dir string
+	// Retention is how long samples are kept; whole blocks go.
+	Retention time.Duration
+	// Now is the clock that times are checked against.
+	Now func() time.Time
+	Log *slog.Logger
+	// SegmentBytes is the size of a log segment; 0: the library's 128 MiB.
+	SegmentBytes int
+}
+
+// Store is a series.Store in a directory of this machine.
+type Store struct {
+	db     *tsdb.DB
+	engine *promql.Engine
+	now    func() time.Time
+	gap    float64
+
+	mu     sync.Mutex // one group at a time; guards all below
+	refs   refCache
+	logs   [2]*tail
+	failed *failures
+	broken error // set once; nothing is taken any more
+}
+
+var (
+	_ series.Store      = (*Store)(nil)
+	_ series.Prometheus = (*Store)(nil)
+)
+
+// window is wider than the age of anything series.Check lets through, since
+// the library counts it from the newest sample of any estate.
+const window = series.OldestAgeMS + 2*series.NewestAheadMS
+
+// Open opens or makes the store in o.Dir. It replays the logs, which takes
+// about a second for each million samples of the last two hours.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	failed := newFailures()
+	db, err := tsdb.Open(o.Dir, o.Log, failed, libraryOptions(o), nil)
+	if err != nil {
+		return nil, fmt.Errorf("open series store: %w", err)
+	}
+	s := &Store{
+		db: db, engine: newEngine(o.Log), now: o.Now, failed: failed,
+		gap: math.Float64frombits(value.StaleNaN), refs: newRefCache(),
+	}
+	if err := s.recoverLate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("open series store: %w", err), db.Close())
+	}
+	if err := s.openLogs(o.Dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("open series store: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func libraryOptions(o Options) *tsdb.Options {
+	t := tsdb.DefaultOptions()
+	t.RetentionDuration = o.Retention.Milliseconds()
+	t.MaxBlockDuration = max(t.MinBlockDuration, min(t.RetentionDuration/10, (31*24*time.Hour).Milliseconds()))
+	t.OutOfOrderTimeWindow = window
+	if o.SegmentBytes > 0 {
+		t.WALSegmentSize = o.SegmentBytes
+	}
+	return t
+}
+
+// recoverLate puts what the wbl held into blocks before anything else is
+// compacted (prometheus#19744). The library compacts by itself a minute after
+// opening at the earliest.
+func (s *Store) recoverLate(ctx context.Context) error {
+	s.db.DisableCompactions()
+	if err := s.db.CompactOOOHead(ctx); err != nil {
+		return fmt.Errorf("compact out-of-order head: %w", err)
+	}
+	s.db.EnableCompactions()
+	return nil
+}
+
+// Append implements series.Appender: one group, one fsync of each log.
+func (s *Store) Append(ctx context.Context, batches []series.Batch) (series.Tally, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var t series.Tally
+	if s.broken != nil {
+		return t, s.broken
+	}
+	if err := ctx.Err(); err != nil {
+		return t, err
+	}
+	app := s.db.AppenderV2(ctx)
+	nowMS := s.now().UnixMilli()
+	for _, b := range batches {
+		if err := s.appendLocked(app, b, nowMS, &t); err != nil {
+			return t, errors.Join(s.breakLocked(err), app.Rollback())
+		}
+	}
+	if err := app.Commit(); err != nil {
+		return t, s.breakLocked(err)
+	}
+	if err := s.syncLocked(); err != nil {
+		return t, s.breakLocked(err)
+	}
+	return t, nil
+}
+
+func (s *Store) appendLocked(app storage.AppenderV2, b series.Batch, nowMS int64, t *series.Tally) error {
+	var last telemetry.SeriesKey
+	var entry *refEntry
+	for i := range b.Samples {
+		sample := &b.Samples[i]
+		if sample.Text != "" {
+			t.Texts++
+			continue
+		}
+		if why := series.Check(b.Estate, b.Edge, sample, nowMS); why != "" {
+			t.Refuse(why, 1)
+			continue
+		}
+		if entry == nil || sample.Key != last {
+			entry, last = s.refs.entry(b.Estate, b.Edge, sample.Key), sample.Key
+		}
+		v := sample.Value
+		if sample.Quality == telemetry.Bad {
+			v = s.gap
+		}
+		ref, err := app.Append(entry.ref, entry.labels, 0, sample.AtMS, v, nil, nil, storage.AOptions{})
+		switch {
+		case err == nil:
+			entry.ref = ref
+			t.Stored++
+		case errors.Is(err, storage.ErrDuplicateSampleForTimestamp):
+			t.Stored++ // the first value of a time stays
+		case errors.Is(err, storage.ErrTooOldSample), errors.Is(err, storage.ErrOutOfBounds):
+			t.Refuse(series.TooOld, 1)
+		default:
+			return fmt.Errorf("append sample: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) syncLocked() error {
+	if n := s.failed.count(); n > 0 {
+		return fmt.Errorf("%v writes to the logs failed", n)
+	}
+	for _, t := range s.logs {
+		if err := t.sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// breakLocked: after a failure nobody knows what is on disk, and a second
+// fsync may call lost pages written. Only opening anew tells.
+func (s *Store) breakLocked(err error) error {
+	s.broken = fmt.Errorf("append to series: %w: %w", series.ErrBroken, err)
+	return s.broken
+}
+
+// Close implements series.Store.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = fmt.Errorf("series store is closed: %w", series.ErrBroken)
+	}
+	errs := []error{s.engine.Close(), s.db.Close()}
+	for _, t := range s.logs {
+		errs = append(errs, t.close())
+	}
+	return errors.Join(errs...)
+}
+
+// labelNames of every series, besides __name__, in the order labels are kept.
+const (
+	labelDevice = "device"
+	labelEdge   = "edge"
+	labelEstate = "estate"
+	labelKind   = "kind"
+	labelMetric = "metric"
+)
+
+func labelsOf(estate, edge string, k telemetry.SeriesKey) labels.Labels {
+	return labels.FromStrings(
+		labels.MetricName, series.Name(k.Kind, k.Metric),
+		labelDevice, k.Device, labelEdge, edge, labelEstate, estate,
+		labelKind, k.Kind, labelMetric, k.Metric,
+	)
+}
