@@ -136,6 +136,7 @@ func (e *Estate) tick() []Report {
 			out = append(out, said...)
 		}
 	}
+	e.noteTrapped()
 	e.drawRobots()
 	return out
 }

@@ -155,7 +155,7 @@ func TestTruthRemembersBeginAndEnd(t *testing.T) {
 	}
 	got := e.Episodes()
 	for i := range got {
-		got[i].dueMS = 0
+		got[i].dueMS, got[i].shown = 0, false
 	}
 	want := []Episode{
 		{Device: "gate-east-1", Fault: DoorForced, FromMS: eightOClock, ToMS: eightOClock + 30_000},

@@ -47,7 +47,8 @@ func (f Fault) Lasts() time.Duration {
 }
 
 // Episode is the truth about one fault of one device: it was there from FromMS
-// until ToMS (Unix ms of virtual time), or still is while ToMS is 0.
+// until ToMS (Unix ms of virtual time), or still is while ToMS is 0. A lift
+// needs some seconds until it is stuck: FromMS moves there.
 type Episode struct {
 	Device string
 	Fault  Fault
@@ -55,6 +56,7 @@ type Episode struct {
 	ToMS   int64
 
 	dueMS int64 // when it mends by itself
+	shown bool  // FromMS is final
 }
 
 // Begin brings on a fault now, for the given time or, if that is 0, for
@@ -75,7 +77,7 @@ func (e *Estate) Begin(f Fault, device string, lasts time.Duration) error {
 		e.episodes[i].dueMS = due
 		return nil
 	}
-	e.episodes = append(e.episodes, Episode{Device: device, Fault: f, FromMS: e.nowMS, dueMS: due})
+	e.episodes = append(e.episodes, Episode{Device: device, Fault: f, FromMS: e.nowMS, dueMS: due, shown: f != Entrapment})
 	r.begin(f, e.nowMS)
 	return nil
 }
@@ -116,6 +118,19 @@ func (e *Estate) mendWhatIsOver() {
 		p.ToMS = e.nowMS
 		if r, err := e.find(p.Device); err == nil {
 			r.end(p.Fault, e.nowMS)
+		}
+	}
+}
+
+// noteTrapped moves the begin of an entrapment to when the car stood still.
+func (e *Estate) noteTrapped() {
+	for i := range e.episodes {
+		p := &e.episodes[i]
+		if p.shown || p.ToMS != 0 {
+			continue
+		}
+		if r, err := e.find(p.Device); err == nil && r.model.(*lift).trapped() {
+			p.FromMS, p.shown = e.nowMS, true
 		}
 	}
 }

@@ -27,6 +27,9 @@ func TestEntrapmentShowsWithinSecondsWhateverTheCarWasDoing(t *testing.T) {
 		if term.Level || term.Door || !term.Person || !term.AlarmKey || term.SpeedMS != 0 {
 			t.Fatalf("seed %d: trapped after %s, but %+v", seed, took, term)
 		}
+		if from := e.Episodes()[0].FromMS; from != e.NowMS() {
+			t.Errorf("seed %d: the truth begins %d ms before the car stood", seed, e.NowMS()-from)
+		}
 		if took > 10*time.Second {
 			t.Errorf("seed %d: it took %s to get stuck", seed, took)
 		}
