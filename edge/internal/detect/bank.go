@@ -2,7 +2,9 @@ package detect
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/edge/internal/driver"
@@ -18,6 +20,7 @@ const maxWildSeries = 1024
 type Bank struct {
 	estate  []device.Rule
 	units   map[string]*unit
+	models  map[model][]device.Rule
 	watches []*watch
 	// changes and dirty are scratch space of one call.
 	changes []Change
@@ -41,30 +44,34 @@ type unit struct {
 }
 
 // New builds the Detectors of devices from their profiles' rules and those of
-// the estate, which replace a profile's of the same id. Devices not named are
-// judged by the estate's rules when they first speak. The rules must not be
-// changed afterwards. The error names every rule that cannot be judged.
+// the estate's file. Devices not among them are judged by the estate's rules
+// from when they first speak, except by combinations whose words only a
+// profile could turn into numbers. The error names every rule that cannot be
+// judged.
 func New(estate []device.Rule, devices []device.Device) (*Bank, error) {
+	b := &Bank{estate: slices.Clone(estate), units: make(map[string]*unit, len(devices)), models: map[model][]device.Rule{}}
 	var errs []error
 	for i := range estate {
-		errs = append(errs, Check(&estate[i]))
+		errs = append(errs, checkUnbound(&estate[i]))
 	}
-	checked := map[*device.Profile]bool{}
 	for _, d := range devices {
-		if d.Profile == nil || checked[d.Profile] {
-			continue
+		rules := b.rulesOf(d)
+		var points []device.Point
+		if d.Profile != nil {
+			points = d.Profile.Points
 		}
-		checked[d.Profile] = true
-		for i := range d.Profile.Rules {
-			errs = append(errs, Check(&d.Profile.Rules[i]))
+		sound := true
+		for i := range rules {
+			if err := Check(&rules[i]); err != nil {
+				errs, sound = append(errs, fmt.Errorf("device %s: %w", d.ID, err)), false
+			}
+		}
+		if sound {
+			b.open(d.ID, d.Kind, rules, points)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
-	}
-	b := &Bank{estate: estate, units: make(map[string]*unit, len(devices))}
-	for _, d := range devices {
-		b.open(d.ID, d.Kind, d.Profile)
 	}
 	return b, nil
 }
@@ -88,7 +95,7 @@ func (b *Bank) Step(dst []Finding, samples []telemetry.Sample, now telemetry.Ori
 func (b *Bank) step(dst []Finding, s *telemetry.Sample, now telemetry.Origin) []Finding {
 	u := b.units[s.Key.Device]
 	if u == nil {
-		u = b.open(s.Key.Device, s.Key.Kind, nil)
+		u = b.meet(s.Key.Device, s.Key.Kind)
 	}
 	if s.Quality != telemetry.Bad && s.Key.Metric != driver.Online {
 		for _, w := range u.every {
@@ -148,7 +155,7 @@ func (b *Bank) settle(dst []Finding, now telemetry.Origin) []Finding {
 func (b *Bank) Notify(dst []Finding, e *telemetry.Event, now telemetry.Origin) []Finding {
 	u := b.units[e.Device]
 	if u == nil {
-		u = b.open(e.Device, e.Kind, nil)
+		u = b.meet(e.Device, e.Kind)
 	}
 	for _, w := range u.notified {
 		b.changes = w.det.(Notified).Notify(b.changes[:0], e, now)

@@ -20,15 +20,27 @@ func TestWhoIsJudgedByWhat(t *testing.T) {
 	above := func(id, dev, kind, metric string, bound float64) device.Rule {
 		return device.Rule{ID: id, Device: dev, Kind: kind, Metric: metric, Detector: device.Threshold, Above: &bound}
 	}
-	profile := &device.Profile{Kind: "elevator", Rules: []device.Rule{above("a", "", "elevator", "t", 1), above("b", "", "elevator", "t", 1)}}
+	profile := &device.Profile{
+		Kind: "elevator", Points: []device.Point{{Name: "t"}, {Name: "u"}},
+		Rules: []device.Rule{above("a", "", "elevator", "t", 1), above("b", "", "elevator", "t", 1)},
+	}
 	lift := device.Device{ID: "lift", Kind: "elevator", Profile: profile}
 	estate := []device.Rule{
 		above("b", "lift", "", "t", 50), // replaces the profile's
 		above("c", "", "robot", "t", 1), above("d", "*", "*", "*", 1), above("e", "gate", "", "t", 1),
 	}
 	begin(t, estate, lift).value("t", 10).want("+0s raise a t; +0s raise d t")
-	begin(t, estate, lift).value("t", 51).want("+0s raise b t; +0s raise a t; +0s raise d t")
+	begin(t, estate, lift).value("t", 51).want("+0s raise a t; +0s raise b t; +0s raise d t")
 	begin(t, estate).value("t", 10).value("u", 10).value("online", 10).want("+0s raise d t; +0s raise d u")
+}
+
+func TestWordsAreBoundByTheDevicesProfile(t *testing.T) {
+	t.Parallel()
+	profile := &device.Profile{Kind: "elevator", Points: []device.Point{{Name: "door", Enum: device.Enum{1: "open"}}}}
+	open := device.Rule{ID: "open", Kind: "elevator", Detector: device.Combination, All: []device.Condition{{Metric: "door", Equals: &device.Scalar{Word: "open"}}}}
+	begin(t, []device.Rule{open}, device.Device{ID: "lift", Kind: "elevator", Profile: profile}).
+		value("door", 1).want("+0s raise open")
+	begin(t, []device.Rule{open}).value("door", 1).want("") // nobody knows what open is
 }
 
 func TestRulesThatCannotBeJudgedAreRefusedAllAtOnce(t *testing.T) {
@@ -36,7 +48,6 @@ func TestRulesThatCannotBeJudgedAreRefusedAllAtOnce(t *testing.T) {
 	for want, r := range map[string]device.Rule{
 		"detector anomaly is not available in this version": {Detector: "anomaly", Metric: "*"},
 		"needs above or below":                              {Detector: device.Threshold, Metric: "t"},
-		"clear needs one bound":                             {Detector: device.Threshold, Metric: "t", Above: ptr(1.0), Below: ptr(0.0), Clear: ptr(0.5)},
 		"threshold needs a metric":                          {Detector: device.Threshold, Above: ptr(1.0)},
 		"needs after":                                       {Detector: device.Stale},
 		"needs conditions":                                  {Detector: device.Combination},
@@ -45,9 +56,15 @@ func TestRulesThatCannotBeJudgedAreRefusedAllAtOnce(t *testing.T) {
 		"name of an event":                                  {Detector: device.OnEvent},
 	} {
 		r.ID = "r"
+		if err := detect.Check(&r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+		if strings.Contains(want, "word") {
+			continue
+		}
 		p := &device.Profile{Rules: []device.Rule{{ID: "s", Detector: "sorcery"}}}
 		_, err := detect.New([]device.Rule{r}, []device.Device{{ID: "x", Profile: p}})
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "sorcery") {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "device x: rule s: detector sorcery") {
 			t.Errorf("%s: %v", want, err)
 		}
 	}

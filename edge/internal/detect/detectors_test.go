@@ -105,7 +105,7 @@ func TestBelow(t *testing.T) {
 
 func TestABandWithBothBounds(t *testing.T) {
 	t.Parallel()
-	r := device.Rule{ID: "volts", Metric: "v", Detector: device.Threshold, Below: ptr(200.0), Above: ptr(240.0)}
+	r := device.Rule{ID: "volts", Metric: "v", Detector: device.Threshold, Below: ptr(200.0), Above: ptr(240.0), Clear: ptr(240.0)}
 	s := begin(t, []device.Rule{r}).value("v", 220).at(1).value("v", 199)
 	if why := s.last[0].Reason; why.Code != "below" || why.Params["limit"] != "200" {
 		t.Errorf("reason %+v", why)

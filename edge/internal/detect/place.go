@@ -7,12 +7,43 @@ import (
 	"github.com/linshao/linshao/edge/internal/driver"
 )
 
-// open makes the Detectors of a device.
-func (b *Bank) open(id, kind string, p *device.Profile) *unit {
+// model is what devices that are judged alike have in common. Their rules are
+// kept once: an estate has many devices and few models.
+type model struct {
+	profile *device.Profile
+	kind    string
+}
+
+// rulesOf returns the rules that judge d.
+func (b *Bank) rulesOf(d device.Device) []device.Rule {
+	m := model{d.Profile, d.Kind}
+	named := slices.ContainsFunc(b.estate, func(r device.Rule) bool { return r.Device == d.ID })
+	if rules, known := b.models[m]; known && !named {
+		return rules
+	}
+	var rules []device.Rule
+	if d.Profile == nil {
+		rules = judgedBy(b.estate, d.ID, d.Kind)
+	} else {
+		rules, _ = d.RulesOf(b.estate)
+	}
+	if !named {
+		b.models[m] = rules
+	}
+	return rules
+}
+
+// meet makes the Detectors of a device that was not named to New.
+func (b *Bank) meet(id, kind string) *unit {
+	return b.open(id, kind, b.rulesOf(device.Device{ID: id, Kind: kind}), nil)
+}
+
+// open makes the Detectors of a device. It keeps rules.
+func (b *Bank) open(id, kind string, rules []device.Rule, points []device.Point) *unit {
 	u := &unit{id: id, kind: kind, series: map[string]*series{}}
 	b.units[id] = u
-	for _, r := range rulesFor(b.estate, id, kind, p) {
-		switch {
+	for i := range rules {
+		switch r := &rules[i]; {
 		case r.Detector == device.OnEvent:
 			u.notified = append(u.notified, b.place(u, r, "", nil))
 		case r.Detector == device.Combination:
@@ -21,7 +52,7 @@ func (b *Bank) open(id, kind string, p *device.Profile) *unit {
 				inputs = append(inputs, c.Metric)
 			}
 			b.place(u, r, "", inputs)
-		case r.Metric == Any:
+		case r.Metric == device.Any:
 			u.wild = append(u.wild, r)
 		case r.Metric == "":
 			u.every = append(u.every, b.place(u, r, "", nil))
@@ -29,8 +60,8 @@ func (b *Bank) open(id, kind string, p *device.Profile) *unit {
 			b.place(u, r, r.Metric, []string{r.Metric})
 		}
 	}
-	if p != nil && len(u.wild) > 0 {
-		for _, q := range p.Points {
+	for _, q := range points {
+		if len(u.wild) > 0 {
 			b.discover(u, q.Name)
 		}
 	}

@@ -6,10 +6,6 @@ import (
 	"github.com/linshao/linshao/edge/internal/device"
 )
 
-// Any stands for every device, kind or metric in a rule. A metric of Any
-// makes one Detector per metric.
-const Any = "*"
-
 // UnavailableError says that a rule asks for a detector this version lacks.
 type UnavailableError struct{ Rule, Detector string }
 
@@ -38,6 +34,16 @@ func build(r *device.Rule) Detector {
 // Check reports what makes a rule impossible to judge. Package device checks
 // files more closely, with their lines; this is what the Detectors rest on.
 func Check(r *device.Rule) error {
+	for _, c := range r.All {
+		if c.Equals != nil && c.Equals.Word != "" {
+			return fmt.Errorf("rule %s: no enum of %s knows the word %s", r.ID, c.Metric, c.Equals.Word)
+		}
+	}
+	return checkUnbound(r)
+}
+
+// checkUnbound is Check before a profile has turned words into numbers.
+func checkUnbound(r *device.Rule) error {
 	if build(r) == nil {
 		return &UnavailableError{Rule: r.ID, Detector: string(r.Detector)}
 	}
@@ -51,12 +57,10 @@ func Check(r *device.Rule) error {
 func lacks(r *device.Rule) string {
 	switch r.Detector {
 	case device.Threshold:
-		switch {
-		case r.Above == nil && r.Below == nil:
+		if r.Above == nil && r.Below == nil {
 			return "threshold needs above or below"
-		case r.Above != nil && r.Below != nil && r.Clear != nil:
-			return "clear needs one bound, not above and below"
-		case r.Metric == "":
+		}
+		if r.Metric == "" {
 			return "threshold needs a metric"
 		}
 	case device.Stale:
@@ -66,11 +70,6 @@ func lacks(r *device.Rule) string {
 	case device.Combination:
 		if len(r.All) == 0 {
 			return "combination needs conditions under all"
-		}
-		for _, c := range r.All {
-			if c.Equals != nil && c.Equals.Word != "" {
-				return fmt.Sprintf("no enum of %s knows the word %s", c.Metric, c.Equals.Word)
-			}
 		}
 	case device.Latched:
 		if r.Metric == "" {
@@ -84,28 +83,13 @@ func lacks(r *device.Rule) string {
 	return ""
 }
 
-// concerns reports whether a rule of the estate's file is about a device.
-func concerns(r *device.Rule, id, kind string) bool {
-	return (r.Device == "" || r.Device == Any || r.Device == id) &&
-		(r.Kind == "" || r.Kind == Any || r.Kind == kind)
-}
-
-// rulesFor returns the rules of one device: its profile's, except those that
-// a rule of the estate with the same id replaces, and the estate's.
-func rulesFor(estate []device.Rule, id, kind string, p *device.Profile) []*device.Rule {
-	var out []*device.Rule
-	replaced := map[string]bool{}
-	for i := range estate {
-		if r := &estate[i]; concerns(r, id, kind) {
-			replaced[r.ID] = true
-			out = append(out, r)
-		}
-	}
-	if p == nil {
-		return out
-	}
-	for i := range p.Rules {
-		if r := &p.Rules[i]; !replaced[r.ID] {
+// judgedBy returns the rules of the estate's file that are about a device
+// without a profile.
+func judgedBy(estate []device.Rule, id, kind string) []device.Rule {
+	var out []device.Rule
+	for _, r := range estate {
+		if (r.Device == "" || r.Device == device.Any || r.Device == id) &&
+			(r.Kind == "" || r.Kind == device.Any || r.Kind == kind) && Check(&r) == nil {
 			out = append(out, r)
 		}
 	}

@@ -42,7 +42,8 @@ func (d *threshold) beyond(v float64) bool {
 
 func (d *threshold) back(v float64) bool {
 	r := d.rule
-	if r.Clear == nil {
+	// Of a band, normal is what lies inside.
+	if r.Clear == nil || r.Above != nil && r.Below != nil {
 		return !d.beyond(v)
 	}
 	if r.Above != nil {
