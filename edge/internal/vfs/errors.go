@@ -1,0 +1,18 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"syscall"
+)
+
+var errTooLarge = errors.New("file is larger than its kind may be")
+
+// IsNotExist reports whether err says that a name is not there.
+func IsNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
+
+// IsNoSpace reports whether err says that the disk or the quota is full, or a
+// file as large as the process may make it.
+func IsNoSpace(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
+}
