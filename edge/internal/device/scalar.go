@@ -1,11 +1,6 @@
 package device
 
-import (
-	"fmt"
-	"strconv"
-
-	"go.yaml.in/yaml/v4"
-)
+import "strconv"
 
 // Scalar is a number, or a word that stands for one in an enum.
 type Scalar struct {
@@ -14,12 +9,9 @@ type Scalar struct {
 	Number float64
 }
 
-// UnmarshalYAML takes a number, true, false or a word.
-func (s *Scalar) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind != yaml.ScalarNode {
-		return fmt.Errorf("write a number, true, false or a word of the metric's enum")
-	}
-	switch n.Value {
+// UnmarshalText takes a number, true, false or a word; it never fails.
+func (s *Scalar) UnmarshalText(text []byte) error {
+	switch string(text) {
 	case "true":
 		*s = Scalar{Number: 1}
 		return nil
@@ -27,10 +19,10 @@ func (s *Scalar) UnmarshalYAML(n *yaml.Node) error {
 		*s = Scalar{}
 		return nil
 	}
-	if v, err := strconv.ParseFloat(n.Value, 64); err == nil {
+	if v, err := strconv.ParseFloat(string(text), 64); err == nil {
 		*s = Scalar{Number: v}
 		return nil
 	}
-	*s = Scalar{Word: n.Value}
+	*s = Scalar{Word: string(text)}
 	return nil
 }
