@@ -93,6 +93,8 @@ func ParseRegisters(s string) (*device.Profile, error) {
 		return nil, bad("the type is unknown")
 	case errC != nil || count == 0 || count > device.MaxCoils || int(count)%width != 0:
 		return nil, bad(fmt.Sprintf("%s takes %d registers each", f[3], width))
+	case address+count > 1<<16:
+		return nil, bad("it reaches past the last register")
 	}
 	text := "profile: ad-hoc\nkind: ad-hoc\nprotocol: modbus\nmodbus: {max_hole: 0}\npoints:\n"
 	for i := range int(count) / width {

@@ -1,0 +1,3 @@
+package modbus
+
+func serveForBench() bool { return false }

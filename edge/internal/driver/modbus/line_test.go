@@ -1,0 +1,397 @@
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/linshao/linshao/edge/internal/driver"
+	"github.com/linshao/linshao/protocol/telemetry"
+	"github.com/linshao/linshao/simulators/modbussim"
+)
+
+const twoPoints = `
+  - {name: v, register: holding, address: 0, type: uint16}
+  - {name: w, register: holding, address: 1, type: uint16, deadband: 5, heartbeat: 10s}`
+
+func values(samples []telemetry.Sample) string {
+	out := ""
+	for _, s := range samples {
+		if s.Quality == telemetry.Good {
+			out += fmt.Sprint(s.Value, " ")
+		} else {
+			out += s.Reason + " "
+		}
+	}
+	return out
+}
+
+func TestChangesAreReportedAndHeartbeatsKept(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 1, func(s *story) {
+		u := s.server.Unit(1)
+		for _, v := range []uint16{3, 4, 9, 9} {
+			u.SetHolding(0, v, v)
+			s.pass(time.Second)
+		}
+		s.pass(10 * time.Second)
+		if got := values(s.of("a", "v")); got != "0 3 4 9 " {
+			t.Errorf("v: %s", got)
+		}
+		if got := values(s.of("a", "w")); got != "0 9 9 " {
+			t.Errorf("w: %s", got)
+		}
+		first := s.of("a", "v")[0]
+		now := time.Now().UnixMilli() - 14_000
+		want := telemetry.Sample{
+			Key: telemetry.SeriesKey{Device: "a", Kind: "test", Metric: "v"}, AtMS: now, EdgeMS: now, Marks: telemetry.ReceiveTime,
+		}
+		if d := cmp.Diff(want, first); d != "" {
+			t.Error(d)
+		}
+		if got := values(s.of("a", driver.Online)); got != "1 " {
+			t.Errorf("online: %s", got)
+		}
+	})
+}
+
+// The terminal clears its bit after 150 ms; a poll each 100 ms sees it, and
+// nobody downstream can be too slow to.
+func TestAShortFaultIsLatched(t *testing.T) {
+	t.Parallel()
+	p := profile(t, `
+  - {name: trapped, register: holding, address: 0, type: bool, mask: 0x3, every: 100ms, latch: true}
+  - {name: bits, register: holding, address: 0, type: bits, every: 100ms, latch: true}`)
+	tell(t, p, 1, func(s *story) {
+		s.pass(time.Second)
+		s.server.Unit(1).SetHolding(0, 0x2)
+		s.pass(150 * time.Millisecond)
+		s.server.Unit(1).SetHolding(0, 0)
+		s.pass(4 * time.Second)
+		if s.last("a", "trapped").Value != 1 || s.last("a", "bits").Value != 2 {
+			t.Error("the bit is gone")
+		}
+		s.pass(2 * time.Second)
+		if got := values(s.of("a", "trapped")); got != "0 1 0 " {
+			t.Errorf("trapped: %s", got)
+		}
+	})
+}
+
+func TestPeriodsDoNotDrift(t *testing.T) {
+	t.Parallel()
+	p := profile(t, "\n  - {name: v, register: holding, address: 0, type: uint16, every: 100ms}")
+	tell(t, p, 1, func(s *story) {
+		s.server.Unit(1).Fault(modbussim.Late(37*time.Millisecond), -1)
+		before := s.server.Unit(1).Requests()
+		s.pass(10 * time.Minute)
+		if n := s.server.Unit(1).Requests() - before; n != 6000 || s.skipped != 0 {
+			t.Errorf("%d requests in ten minutes, %d skipped", n, s.skipped)
+		}
+	})
+}
+
+// Answers take longer than the period: some reads are left out and counted,
+// none queues up, and all units get the same share.
+func TestALineThatIsTooSlowStaysFair(t *testing.T) {
+	t.Parallel()
+	p := profile(t, "\n  - {name: v, register: holding, address: 0, type: uint16, every: 100ms}")
+	tell(t, p, 4, func(s *story) {
+		for i := range uint8(4) {
+			s.server.Unit(i+1).Fault(modbussim.Late(70*time.Millisecond), -1)
+		}
+		s.pass(time.Minute)
+		var n [4]int
+		for i := range n {
+			n[i] = s.server.Unit(uint8(i + 1)).Requests()
+		}
+		for i := range n {
+			if n[i] < 60_000/70/4-5 || n[i] > 60_000/70/4+5 {
+				t.Errorf("shares %v", n)
+				break
+			}
+		}
+		if s.skipped == 0 {
+			t.Error("left-out reads were not counted")
+		}
+	})
+}
+
+func TestADeadUnitDoesNotSlowItsNeighbours(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 3, func(s *story) {
+		s.pass(10 * time.Second)
+		dead := s.server.Unit(2)
+		dead.Fault(modbussim.Silence, -1)
+		s.forget()
+		before, asked := s.server.Unit(1).Requests(), dead.Requests()
+		s.pass(10 * time.Minute)
+		if n := s.server.Unit(1).Requests() - before; n < 540 {
+			t.Errorf("the neighbour was asked %d times in 600 s", n)
+		}
+		if n := dead.Requests() - asked; n < 20 || n > 30 {
+			t.Errorf("the dead unit was asked %d times", n)
+		}
+		if got := values(s.of("b", driver.Online)); got != "0 " {
+			t.Errorf("online: %s", got)
+		}
+		if bad := s.of("b", "v"); len(bad) < 20 || bad[0].Reason != "timeout" || bad[0].Quality != telemetry.Bad || bad[0].Value != 0 {
+			t.Errorf("the failures: %s", values(bad))
+		}
+		if len(s.of("a", driver.Online)) > 0 || len(s.of("c", driver.Online)) > 0 {
+			t.Error("a neighbour is called offline")
+		}
+		dead.Heal()
+		s.forget()
+		s.pass(31 * time.Second)
+		if got := values(s.of("b", driver.Online)) + values(s.of("b", "v")); got != "1 0 " {
+			t.Errorf("after healing: %s", got)
+		}
+	})
+}
+
+// Every way to be wrong is a bad Sample with its reason, and the next poll is
+// good.
+func TestEveryFaultIsToldAndHeals(t *testing.T) {
+	t.Parallel()
+	for reason, fault := range map[string]modbussim.Fault{
+		"timeout":         modbussim.Silence,
+		"exception_04":    modbussim.Exception(4),
+		"exception_11":    modbussim.Exception(11),
+		"exception_other": modbussim.Exception(0xE0),
+		"bad_transaction": modbussim.WrongTransaction,
+		"bad_protocol":    modbussim.WrongProtocol,
+		"bad_unit":        modbussim.WrongUnit,
+		"bad_function":    modbussim.WrongFunction,
+		"bad_count":       modbussim.WrongCount,
+		"bad_length":      modbussim.ZeroLength,
+		"short_frame":     modbussim.ShortFrame,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			tell(t, profile(t, twoPoints), 1, func(s *story) {
+				s.pass(10500 * time.Millisecond)
+				s.forget()
+				s.server.Unit(1).SetHolding(0, 7)
+				s.server.Unit(1).Fault(fault, 1)
+				s.pass(3 * time.Second)
+				if got := values(s.of("a", "v")); got != reason+" 7 " {
+					t.Errorf("got %s", got)
+				}
+				if s.failed[reason] != 1 || len(s.failed) != 1 {
+					t.Errorf("counted %v", s.failed)
+				}
+				if len(s.of("a", driver.Online)) != 0 {
+					t.Error("one lost frame made the device go offline")
+				}
+				redials := 1
+				if fault == modbussim.Exception(4) || fault == modbussim.Exception(11) || fault == modbussim.Exception(0xE0) {
+					redials = 0
+				}
+				if len(s.dials) != redials {
+					t.Errorf("%d dials", len(s.dials))
+				}
+			})
+		})
+	}
+}
+
+// What is only odd does not cost a value.
+func TestOddButSoundAnswersCount(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]modbussim.Fault{
+		"drip": modbussim.Drip, "twice": modbussim.Twice, "late": modbussim.Late(900 * time.Millisecond),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tell(t, profile(t, twoPoints), 1, func(s *story) {
+				s.pass(5500 * time.Millisecond)
+				s.forget()
+				for i := range 5 {
+					s.server.Unit(1).Fault(fault, 1)
+					s.server.Unit(1).SetHolding(0, uint16(i+1))
+					s.pass(time.Second)
+				}
+				s.pass(time.Second)
+				if got := values(s.of("a", "v")); got != "1 2 3 4 5 " {
+					t.Errorf("got %s", got)
+				}
+			})
+		})
+	}
+}
+
+// Every answer comes after we gave up, while the register moves on.
+func TestALateReplyIsNeverAValue(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 2, func(s *story) {
+		s.pass(1500 * time.Millisecond)
+		s.forget()
+		s.server.Unit(1).Fault(modbussim.Late(1300*time.Millisecond), -1)
+		for i := range 50 {
+			s.server.Unit(1).SetHolding(0, uint16(1000+i))
+			s.server.Unit(2).SetHolding(0, uint16(i))
+			s.pass(700 * time.Millisecond)
+		}
+		for _, x := range s.of("a", "v") {
+			if x.Quality != telemetry.Bad {
+				t.Errorf("%v was taken", x.Value)
+			}
+		}
+		for _, x := range s.of("b", "v") {
+			if x.Value >= 1000 {
+				t.Errorf("unit 2 said %v", x.Value)
+			}
+		}
+	})
+}
+
+func TestAtMostOneDialPerSecond(t *testing.T) {
+	t.Parallel()
+	p := profile(t, "\n  - {name: v, register: holding, address: 0, type: uint16, every: 100ms}")
+	tell(t, p, 3, func(s *story) {
+		for i := range uint8(3) {
+			s.server.Unit(i+1).Fault(modbussim.HangUp, -1)
+		}
+		s.pass(30 * time.Second)
+		for i := range s.dials {
+			if i > 0 && s.dials[i].Sub(s.dials[i-1]) < time.Second {
+				t.Fatalf("dials at %v", s.dials)
+			}
+		}
+		if len(s.dials) < 2 {
+			t.Errorf("%d dials", len(s.dials))
+		}
+	})
+}
+
+func TestAnEndpointThatCannotBeReached(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 3, func(s *story) {
+		s.pass(2500 * time.Millisecond)
+		s.forget()
+		s.mu.Lock()
+		s.refuse = true
+		s.mu.Unlock()
+		s.server.DropConnections()
+		s.pass(time.Minute)
+		for _, d := range []string{"a", "b", "c"} {
+			if got := values(s.of(d, driver.Online)); got != "0 " {
+				t.Errorf("%s online: %s", d, got)
+			}
+			if x := s.last(d, "v"); x.Reason != "refused" {
+				t.Errorf("%s: %s", d, x.Reason)
+			}
+		}
+		s.forget()
+		s.mu.Lock()
+		s.refuse = false
+		s.mu.Unlock()
+		s.pass(6 * time.Second)
+		for _, d := range []string{"a", "b", "c"} {
+			if got := values(s.of(d, driver.Online)); got != "1 " {
+				t.Errorf("%s online: %s", d, got)
+			}
+		}
+		ups := s.ups
+		if d := cmp.Diff([]bool{true, true, true}, ups); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
+// Many terminals hang up after some idle seconds.
+func TestAWornOutConnectionCostsNothing(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, "\n  - {name: v, register: holding, address: 0, type: uint16, every: 10s}"), 1, func(s *story) {
+		for i := range 5 {
+			s.pass(5 * time.Second)
+			s.server.DropConnections()
+			s.server.Unit(1).SetHolding(0, uint16(i))
+			s.pass(5 * time.Second)
+		}
+		s.pass(time.Second)
+		if got := values(s.of("a", "v")); got != "0 1 2 3 4 " || len(s.failed) != 0 {
+			t.Errorf("got %s, failed %v", got, s.failed)
+		}
+	})
+}
+
+// The lift terminal without a probe: its one missing point harms no other.
+func TestWhatADeviceDoesNotHaveIsAskedLessAndLess(t *testing.T) {
+	t.Parallel()
+	p := profile(t, twoPoints+"\n  - {name: temp, register: input, address: 100, type: float32}")
+	tell(t, p, 1, func(s *story) {
+		s.pass(10 * time.Minute)
+		if n := s.server.Unit(1).Served(4); n < 20 || n > 30 {
+			t.Errorf("asked %d times", n)
+		}
+		if x := s.last("a", "temp"); x.Reason != "exception_02" || x.Quality != telemetry.Bad {
+			t.Errorf("temp: %+v", x)
+		}
+		if s.last("a", driver.Online).Value != 1 || s.last("a", "v").Quality != telemetry.Good {
+			t.Error("the rest of the device suffers")
+		}
+	})
+}
+
+func TestAFullSinkSkipsPollsAndDropsNothing(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 1, func(s *story) {
+		s.pass(1500 * time.Millisecond)
+		s.forget()
+		full := make(chan struct{})
+		s.mu.Lock()
+		s.full = full
+		s.mu.Unlock()
+		s.server.Unit(1).SetHolding(0, 1)
+		asked := s.server.Unit(1).Requests()
+		s.pass(time.Minute)
+		s.server.Unit(1).SetHolding(0, 2)
+		if n := s.server.Unit(1).Requests() - asked; n != 1 {
+			t.Errorf("asked %d times with nowhere to put it", n)
+		}
+		s.mu.Lock()
+		s.full = nil
+		s.mu.Unlock()
+		close(full)
+		s.pass(2 * time.Second)
+		if got := values(s.of("a", "v")); got != "1 2 " || s.skipped < 58 {
+			t.Errorf("got %s, skipped %d", got, s.skipped)
+		}
+	})
+}
+
+func TestStoppingWhileTheSinkIsFull(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 2, func(s *story) {
+		s.mu.Lock()
+		s.full = make(chan struct{})
+		s.mu.Unlock()
+		s.pass(time.Minute) // then the story ends, and Run must too
+	})
+}
+
+// What did not reach the disk was not reported: it is said again.
+func TestALostBatchIsReportedAgain(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 1, func(s *story) {
+		s.pass(1500 * time.Millisecond)
+		s.mu.Lock()
+		s.done = errors.New("disk full")
+		s.mu.Unlock()
+		s.server.Unit(1).SetHolding(0, 8)
+		s.pass(time.Second)
+		s.mu.Lock()
+		s.done = nil
+		s.mu.Unlock()
+		s.forget()
+		s.pass(time.Second)
+		if got := values(s.of("a", "v")) + values(s.of("a", "w")) + values(s.of("a", driver.Online)); got != "8 0 1 " {
+			t.Errorf("said again: %s", got)
+		}
+	})
+}
