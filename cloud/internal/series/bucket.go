@@ -1,7 +1,5 @@
 package series
 
-import "math"
-
 // Buckets folds good values, given in any order, into Points of stepMS.
 type Buckets struct {
 	stepMS int64
@@ -17,30 +15,36 @@ func NewBuckets(stepMS int64) *Buckets {
 
 // Add puts one finite value into its bucket.
 func (b *Buckets) Add(atMS int64, v float64) {
-	start := AlignDown(atMS, b.stepMS)
-	i := len(b.points) - 1
-	if i < 0 || b.points[i].AtMS != start {
-		i = b.slot(start, v)
-	}
-	p := &b.points[i]
-	b.counts[i]++
-	n := float64(b.counts[i])
-	p.Min, p.Max = min(p.Min, v), max(p.Max, v)
-	p.Mean += v/n - p.Mean/n // never overflows, unlike a sum
+	b.Merge(Point{AtMS: atMS, Min: v, Mean: v, Max: v}, 1)
 }
 
-func (b *Buckets) slot(start int64, v float64) int {
+// Merge puts what is known of count values, all of the bucket that p.AtMS lies
+// in, into that bucket.
+func (b *Buckets) Merge(p Point, count int64) {
+	if count <= 0 {
+		return
+	}
+	start := AlignDown(p.AtMS, b.stepMS)
+	i := len(b.points) - 1
+	if i < 0 || b.points[i].AtMS != start {
+		i = b.slot(start, p)
+	}
+	to := &b.points[i]
+	b.counts[i] += count
+	share := float64(count) / float64(b.counts[i])
+	to.Min, to.Max = min(to.Min, p.Min), max(to.Max, p.Max)
+	to.Mean += p.Mean*share - to.Mean*share // never overflows, unlike a sum
+}
+
+func (b *Buckets) slot(start int64, p Point) int {
 	if i, ok := b.at[start]; ok {
 		return i
 	}
-	b.points = append(b.points, Point{AtMS: start, Min: v, Max: v})
+	b.points = append(b.points, Point{AtMS: start, Min: p.Min, Max: p.Max})
 	b.counts = append(b.counts, 0)
 	b.at[start] = len(b.points) - 1
 	return len(b.points) - 1
 }
-
-// Len is the number of buckets that hold something.
-func (b *Buckets) Len() int { return len(b.points) }
 
 // Points returns the buckets, ascending.
 func (b *Buckets) Points() []Point {
@@ -64,12 +68,4 @@ func CheckRange(fromMS, toMS, stepMS int64) error {
 		return ErrTooManyPoints
 	}
 	return nil
-}
-
-// Finite replaces a mean that overflowed by one that lies between.
-func Finite(p Point) Point {
-	if math.IsInf(p.Mean, 0) || math.IsNaN(p.Mean) {
-		p.Mean = p.Min/2 + p.Max/2
-	}
-	return p
 }

@@ -50,14 +50,14 @@ func Check(estate, edge string, s *telemetry.Sample, nowMS int64) Reason {
 }
 
 // CleanLabel reports whether every backend can keep v as a label and give it
-// back unchanged: 1 to limit.MaxNameBytes bytes of printable UTF-8 without a
-// backslash, which line protocol cannot carry in every place.
+// back unchanged: 1 to limit.MaxNameBytes bytes of printable UTF-8 without
+// backslash and double quote, which line protocol cannot carry in every place.
 func CleanLabel(v string) bool {
 	if v == "" || len(v) > limit.MaxNameBytes || !utf8.ValidString(v) {
 		return false
 	}
 	for _, r := range v {
-		if r == '\\' || !unicode.IsPrint(r) {
+		if r == '\\' || r == '"' || !unicode.IsPrint(r) {
 			return false
 		}
 	}

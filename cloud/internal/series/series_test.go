@@ -47,6 +47,7 @@ func TestCheckNamesWhyASampleCanNeverBeStored(t *testing.T) {
 		{"no kind", named("lift-1", "", "m"), series.BadName},
 		{"line feed", named("lift-1", "elevator", "m v=1\nx"), series.BadName},
 		{"backslash", named("lift-1", "elevator", `m\`), series.BadName},
+		{"double quote", named("lift-1", `k"x"`, "m"), series.BadName},
 		{"broken UTF-8", named("lift-1", "elevator", "\xff"), series.BadName},
 		{"too long", named("lift-1", "elevator", strings.Repeat("x", 65)), series.BadName},
 	} {
