@@ -117,4 +117,4 @@ lint-deploy:
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf bin cloud/web/dist cloud/web/node_modules protocol/node_modules
+	rm -rf bin cloud/web/node_modules protocol/node_modules; find cloud/web/dist -mindepth 1 ! -name .keep -delete
