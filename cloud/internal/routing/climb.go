@@ -192,7 +192,7 @@ func (c *climb) overdue() {
 	}
 	p := &c.out.Progress
 	p.StartMS = min(p.StartMS+c.lateMS, c.in.NowMS)
-	deadline := func() int64 { return p.StartMS + DeadlinesFor(t.Severity).Accept.Milliseconds()<<p.Overdue }
+	deadline := func() int64 { return p.StartMS + c.acceptWithin().Milliseconds()<<p.Overdue }
 	if p.Overdue < mostOverdue && c.in.NowMS >= deadline() {
 		people, _ := c.whom(toSuperiors, nil)
 		c.page("", StepOverdue+p.Overdue, people, "overdue")
@@ -203,6 +203,13 @@ func (c *climb) overdue() {
 	if p.Overdue < mostOverdue {
 		c.look(deadline())
 	}
+}
+
+func (c *climb) acceptWithin() time.Duration {
+	if c.in.AcceptWithin > 0 {
+		return c.in.AcceptWithin
+	}
+	return 30 * time.Minute
 }
 
 // fallback ends silence: the ladders are used up and nobody was reached. Life

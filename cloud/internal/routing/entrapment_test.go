@@ -51,6 +51,9 @@ func TestNobodysAcceptanceStopsAnothersTrack(t *testing.T) {
 		if got := w.at(3 * time.Minute); !slices.Equal(got, want) {
 			t.Errorf("%s accepted; at 3 min: %v", who, got)
 		}
+		if got := w.at(time.Minute); !slices.Equal(got, []string{"zhao"}) {
+			t.Errorf("%s accepted; the leader at 1 min: %v", who, got)
+		}
 	}
 }
 

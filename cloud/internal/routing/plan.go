@@ -3,6 +3,7 @@ package routing
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/protocol/ticket"
@@ -15,6 +16,9 @@ type Input struct {
 	Policies []Policy
 	Mutes    []Mute
 	Plan     duty.Plan
+	// AcceptWithin is the accept deadline, counted from the first look; 0
+	// stands for 30 min.
+	AcceptWithin time.Duration
 	// Deliveries are all of the ticket so far, of every round.
 	Deliveries []Delivery
 	// Progress is the one of the Decision before, zero if there was none.
