@@ -33,7 +33,7 @@ type Item struct {
 	Estate string
 	// Kind chooses the Job.
 	Kind string
-	// Key is unique in the whole table: putting it again replaces the Item.
+	// Key is unique within the estate: putting it again replaces the Item.
 	Key     string
 	RunAtMS int64
 	// Urgent Items are taken before all others, however long those wait: a

@@ -8,22 +8,17 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
 // backOffMS keeps two Runners from racing for the same rows in a loop.
 const backOffMS = 5
 
-// Clock is the wall clock and its timers.
-type Clock interface {
-	Now() time.Time
-	// After delivers once, when d has passed.
-	After(d time.Duration) <-chan time.Time
-}
-
 // Options of a Runner. Store, Clock and Jobs are required.
 type Options struct {
 	Store Store
-	Clock Clock
+	Clock clock.Clock
 	Log   *slog.Logger
 	// Jobs by Item kind. An Item of a kind that is not here is put off with
 	// an error in the log: a newer collector beside us may know it.
@@ -139,7 +134,7 @@ func takeAll(ctx context.Context, slots chan struct{}) int {
 	}
 }
 
-func (r *Runner) nowMS() int64 { return r.o.Clock.Now().UnixMilli() }
+func (r *Runner) nowMS() int64 { return clock.NowMS(r.o.Clock) }
 
 func (r *Runner) claim(ctx context.Context, limit int) ([]Work, error) {
 	r.mu.Lock()
@@ -175,11 +170,15 @@ func (r *Runner) sleep(ctx context.Context) bool {
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
+		timer := r.o.Clock.NewTimer(time.Duration(wait) * time.Millisecond)
 		select {
 		case <-ctx.Done():
-			return false
 		case <-r.wake:
-		case <-r.o.Clock.After(time.Duration(wait) * time.Millisecond):
+		case <-timer.C():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return false
 		}
 	}
 }
@@ -206,11 +205,14 @@ func (r *Runner) work(ctx context.Context, w Work) {
 // could not be renewed in time, cancels the Job.
 func (r *Runner) keep(ctx context.Context, cancel context.CancelCauseFunc, w Work, done <-chan error) error {
 	validMS := r.nowMS() + r.o.Lease.Milliseconds()
+	tick := r.o.Clock.NewTimer(r.o.Lease / 3)
+	defer tick.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
-		case <-r.o.Clock.After(r.o.Lease / 3):
+		case <-tick.C():
+			tick.Reset(r.o.Lease / 3)
 		}
 		until := r.nowMS() + r.o.Lease.Milliseconds()
 		err := r.o.Store.Renew(ctx, w, until)

@@ -15,18 +15,13 @@ import (
 
 	"github.com/linshao/linshao/cloud/internal/agenda"
 	"github.com/linshao/linshao/cloud/internal/agenda/agendatest"
+	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
 func TestMemoryKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	agendatest.Run(t, func(*testing.T) agendatest.Table { return agendatest.NewMemory() })
 }
-
-// wall is the bubble's clock.
-type wall struct{}
-
-func (wall) Now() time.Time                         { return time.Now() }
-func (wall) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
 // stage runs Runners in virtual time and writes down what they did, when.
 type stage struct {
@@ -62,7 +57,7 @@ func (s *stage) run(o agenda.Options) (r *agenda.Runner, kill func()) {
 	if o.Store == nil {
 		o.Store = s.table
 	}
-	o.Clock, o.Log = wall{}, slog.New(slog.NewTextHandler(s.t.Output(), nil))
+	o.Clock, o.Log = clock.NewSystem(), slog.New(slog.NewTextHandler(s.t.Output(), nil))
 	r = agenda.New(o)
 	ctx, cancel := context.WithCancel(s.t.Context())
 	gone := make(chan struct{})
