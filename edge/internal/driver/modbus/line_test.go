@@ -3,6 +3,7 @@ package modbus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -81,6 +82,27 @@ func TestAShortFaultIsLatched(t *testing.T) {
 	})
 }
 
+// While nobody can look, nobody has seen the bit clear.
+func TestAFailedPollDoesNotUnlatch(t *testing.T) {
+	t.Parallel()
+	p := profile(t, "\n  - {name: trapped, register: holding, address: 0, type: bool, every: 100ms, latch: true}")
+	tell(t, p, 1, func(s *story) {
+		s.server.Unit(1).SetHolding(0, 1)
+		s.pass(time.Second)
+		s.server.Unit(1).SetHolding(0, 0)
+		s.pass(4 * time.Second)
+		s.server.Unit(1).Fault(modbussim.Exception(6), 1)
+		s.pass(4 * time.Second)
+		if got := values(s.of("a", "trapped")); got != "0 1 exception_06 1 " {
+			t.Errorf("trapped: %s", got)
+		}
+		s.pass(2 * time.Second)
+		if s.last("a", "trapped").Value != 0 {
+			t.Error("the latch never opens")
+		}
+	})
+}
+
 func TestPeriodsDoNotDrift(t *testing.T) {
 	t.Parallel()
 	p := profile(t, "\n  - {name: v, register: holding, address: 0, type: uint16, every: 100ms}")
@@ -122,14 +144,18 @@ func TestALineThatIsTooSlowStaysFair(t *testing.T) {
 
 func TestADeadUnitDoesNotSlowItsNeighbours(t *testing.T) {
 	t.Parallel()
-	tell(t, profile(t, twoPoints), 3, func(s *story) {
+	p := profile(t, twoPoints+"\n  - {name: far, register: holding, address: 100, type: uint16}")
+	tell(t, p, 3, func(s *story) {
+		for i := range uint8(3) {
+			s.server.Unit(i+1).SetHolding(100, 1)
+		}
 		s.pass(10 * time.Second)
 		dead := s.server.Unit(2)
 		dead.Fault(modbussim.Silence, -1)
 		s.forget()
 		before, asked := s.server.Unit(1).Requests(), dead.Requests()
 		s.pass(10 * time.Minute)
-		if n := s.server.Unit(1).Requests() - before; n < 540 {
+		if n := s.server.Unit(1).Requests() - before; n < 1080 {
 			t.Errorf("the neighbour was asked %d times in 600 s", n)
 		}
 		if n := dead.Requests() - asked; n < 20 || n > 30 {
@@ -140,6 +166,9 @@ func TestADeadUnitDoesNotSlowItsNeighbours(t *testing.T) {
 		}
 		if bad := s.of("b", "v"); len(bad) < 20 || bad[0].Reason != "timeout" || bad[0].Quality != telemetry.Bad || bad[0].Value != 0 {
 			t.Errorf("the failures: %s", values(bad))
+		}
+		if near, far := len(s.of("b", "v")), len(s.of("b", "far")); near != far {
+			t.Errorf("one block was told bad %d times, the other %d times", near, far)
 		}
 		if len(s.of("a", driver.Online)) > 0 || len(s.of("c", driver.Online)) > 0 {
 			t.Error("a neighbour is called offline")
@@ -218,6 +247,10 @@ func TestOddButSoundAnswersCount(t *testing.T) {
 				s.pass(time.Second)
 				if got := values(s.of("a", "v")); got != "1 2 3 4 5 " {
 					t.Errorf("got %s", got)
+				}
+				// Who talks unasked is not listened to on that connection again.
+				if talks := name == "twice"; talks != (len(s.dials) > 0) {
+					t.Errorf("%d dials", len(s.dials))
 				}
 			})
 		})
@@ -373,6 +406,44 @@ func TestStoppingWhileTheSinkIsFull(t *testing.T) {
 		s.mu.Unlock()
 		s.pass(time.Minute) // then the story ends, and Run must too
 	})
+}
+
+// A request that our own stop cut off is no failure of the device.
+func TestStoppingInTheMiddleOfARead(t *testing.T) {
+	t.Parallel()
+	tell(t, profile(t, twoPoints), 1, func(s *story) {
+		s.pass(1500 * time.Millisecond)
+		s.server.Unit(1).Fault(modbussim.Silence, -1)
+		s.pass(700 * time.Millisecond)
+		s.forget()
+		begin := time.Now()
+		s.halt()
+		if d := time.Since(begin); d != 0 {
+			t.Errorf("stopping took %v", d)
+		}
+		if len(s.samples) != 0 || len(s.failed) != 0 {
+			t.Errorf("told %v, %v", s.samples, s.failed)
+		}
+	})
+}
+
+// A line that is reached again serves all its units at once.
+func TestOneUnitThatAnswersWakesItsLine(t *testing.T) {
+	t.Parallel()
+	here, there := &unit{}, &unit{}
+	for range 5 {
+		there.missed(0, true)
+	}
+	l := &line{units: []*unit{here, there}, stats: uncounted{}, log: slog.New(slog.DiscardHandler)}
+	l.answered(here, nil, 0)
+	if there.notBefore != 0 || there.lineDown {
+		t.Errorf("the neighbour rests until %v", there.notBefore)
+	}
+	there.missed(0, false)
+	l.answered(here, nil, 0)
+	if there.notBefore == 0 {
+		t.Error("a unit that is itself dead was woken")
+	}
 }
 
 // What did not reach the disk was not reported: it is said again.

@@ -24,6 +24,8 @@ type story struct {
 	server *modbussim.Server
 	// refuse makes dialling fail.
 	refuse bool
+	// halt stops the driver and waits for it; the story's end does it too.
+	halt func()
 	*record
 }
 
@@ -134,11 +136,14 @@ func tell(t *testing.T, p *device.Profile, devices int, plot func(*story)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- drv.Run(ctx) }()
+		s.halt = sync.OnceFunc(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+		})
+		defer s.halt()
 		synctest.Wait()
 		plot(s)
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
 	})
 }

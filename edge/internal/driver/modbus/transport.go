@@ -3,7 +3,6 @@ package modbus
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"net"
 	"time"
 
@@ -202,10 +201,5 @@ func (l *link) read(unit uint8, b Block, timeout time.Duration) ([]byte, error) 
 	case 3:
 		ask = l.client.ReadInputRegisters
 	}
-	answer, err := ask(b.Address, uint16(b.Count))
-	var exception *modbus.ModbusError
-	if err != nil && !errors.As(err, &exception) {
-		l.transport.drop()
-	}
-	return answer, err
+	return ask(b.Address, uint16(b.Count))
 }
