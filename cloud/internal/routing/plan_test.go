@@ -208,7 +208,7 @@ func TestAShorterDeadline(t *testing.T) {
 	w.in.AcceptWithin = 90 * time.Second
 	w.until(2 * time.Minute)
 	w.want("0s li/0 0 accepted", "30s chen/0 0 accepted", "1m0s zhao/0 1 accepted",
-		"1m30s boss/0 1000 accepted", "1m30s zhao/0 1000 accepted")
+		"1m30s zhao/0 1000 accepted", "1m30s boss/0 1000 accepted")
 }
 
 func sortPairs(s []string) []string {

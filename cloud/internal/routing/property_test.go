@@ -11,6 +11,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/cloud/internal/routing"
 	"github.com/linshao/linshao/protocol/ticket"
+	"github.com/linshao/linshao/protocol/title"
 )
 
 // The invariants hold for any ladder, any people, any outcome of any channel
@@ -30,6 +31,11 @@ func TestInvariants(t *testing.T) {
 			if rapid.IntRange(0, 2).Draw(rt, "act") == 0 {
 				k := rapid.SampledFrom([]ticket.Kind{ticket.Accept, ticket.Arrive, ticket.Resolve, ticket.Reopen, ticket.Transfer, ticket.Escalate, ticket.Clear, ticket.Occur}).Draw(rt, "kind")
 				w.happen(k, person(rt, w, "by"), person(rt, w, "to"))
+			}
+		}
+		for _, r := range w.reasons {
+			if !slices.Contains(title.PagingCodes(), r.Code) {
+				rt.Fatalf("reason %s has no words", r)
 			}
 		}
 	})
