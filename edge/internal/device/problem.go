@@ -20,9 +20,9 @@ type Problem struct {
 	What, Mend   string
 }
 
-// Error returns "file:line:column: what: mend".
+// Error returns "file:line:column: what; mend".
 func (p Problem) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s: %s", p.File, p.Line, p.Column, p.What, p.Mend)
+	return fmt.Sprintf("%s:%d:%d: %s; %s", p.File, p.Line, p.Column, p.What, p.Mend)
 }
 
 // Problems are all that is wrong in a file, in the order of its lines.

@@ -9,9 +9,10 @@ type Scalar struct {
 	Number float64
 }
 
-// UnmarshalText takes a number, true, false or a word; it never fails.
+// UnmarshalText takes a number, true, false or a word.
 func (s *Scalar) UnmarshalText(text []byte) error {
-	switch string(text) {
+	word := string(text)
+	switch word {
 	case "true":
 		*s = Scalar{Number: 1}
 		return nil
@@ -19,10 +20,10 @@ func (s *Scalar) UnmarshalText(text []byte) error {
 		*s = Scalar{}
 		return nil
 	}
-	if v, err := strconv.ParseFloat(string(text), 64); err == nil {
+	if v, err := strconv.ParseFloat(word, 64); err == nil && finite(v) {
 		*s = Scalar{Number: v}
 		return nil
 	}
-	*s = Scalar{Word: string(text)}
+	*s = Scalar{Word: word}
 	return nil
 }
