@@ -1,0 +1,113 @@
+// Package health is what the edge tells people who stand beside it: named
+// conditions, a page in Chinese that needs no cloud, and the JSON behind it.
+//
+// It reads and shows; it changes nothing. Beyond loopback every path but
+// /healthz and /readyz demands the configured token.
+package health
+
+import (
+	"sync"
+
+	"github.com/linshao/linshao/protocol/telemetry"
+	"github.com/linshao/linshao/protocol/ticket"
+)
+
+// Conditions are named facts about the daemon; the zero value is empty and
+// ready for use. It is safe for concurrent use.
+type Conditions struct {
+	mu sync.Mutex
+	// bad maps a part's name to what is wrong with it.
+	bad map[string]string
+}
+
+// Set records that a part is well (why is empty) or what is wrong with it.
+func (c *Conditions) Set(part, why string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bad == nil {
+		c.bad = map[string]string{}
+	}
+	if why == "" {
+		delete(c.bad, part)
+		return
+	}
+	c.bad[part] = why
+}
+
+// Bad returns a copy of what is wrong, by part.
+func (c *Conditions) Bad() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[string]string, len(c.bad))
+	for k, v := range c.bad {
+		out[k] = v
+	}
+	return out
+}
+
+// Device is one device as the page shows it.
+type Device struct {
+	ID       string  `json:"id"`
+	Kind     string  `json:"kind"`
+	Location string  `json:"location"`
+	Values   []Value `json:"values"`
+}
+
+// Value is the newest Sample of one metric.
+type Value struct {
+	Metric  string   `json:"metric"`
+	Unit    string   `json:"unit,omitempty"`
+	AtMS    int64    `json:"at_ms"`
+	Value   *float64 `json:"value"`
+	Text    string   `json:"text,omitempty"`
+	Quality string   `json:"quality"`
+	Reason  string   `json:"reason,omitempty"`
+}
+
+// ValueOf shows a Sample; word is its name in the point's enum, if any.
+func ValueOf(s telemetry.Sample, unit, word string) Value {
+	v := Value{Metric: s.Key.Metric, Unit: unit, AtMS: s.AtMS, Text: s.Text, Quality: s.Quality.String(), Reason: s.Reason}
+	if s.Numeric() {
+		v.Value = &s.Value
+	}
+	if word != "" {
+		v.Text = word
+	}
+	return v
+}
+
+// Outbox is what waits for the cloud.
+type Outbox struct {
+	Connected bool   `json:"connected"`
+	Lanes     []Lane `json:"lanes"`
+	Bytes     int64  `json:"bytes"`
+	FreeBytes int64  `json:"free_bytes"`
+	Epoch     string `json:"epoch"`
+	SkewMS    int64  `json:"skew_ms"`
+}
+
+// Lane is what waits in one log.
+type Lane struct {
+	Lane     string `json:"lane"`
+	Records  int64  `json:"records"`
+	OldestMS int64  `json:"oldest_ms"`
+}
+
+// Quarantined is a payload that nobody could read.
+type Quarantined struct {
+	AtMS   int64  `json:"at_ms"`
+	Device string `json:"device"`
+	Topic  string `json:"topic"`
+	Reason string `json:"reason"`
+	// Payload is its beginning, as text.
+	Payload string `json:"payload"`
+}
+
+// Sources are where the page's contents come from. Each is called per request,
+// from many goroutines, and must not block.
+type Sources struct {
+	Tickets    func() []ticket.Ticket
+	Devices    func() []Device
+	Outbox     func() Outbox
+	Quarantine func() []Quarantined
+}
