@@ -2,7 +2,6 @@ package device
 
 import (
 	"bytes"
-	"math/bits"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -108,9 +107,6 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// maskWidth returns how many bits lie between a mask's lowest and highest.
-func maskWidth(mask uint64) int { return bits.Len64(mask) - bits.TrailingZeros64(mask) }
-
 // bind fills in a rule's defaults and turns the words of its conditions into
 // numbers of p's enums.
 func (r Rule) bind(p *Profile) (Rule, []Mistake) {
@@ -142,7 +138,8 @@ func (c Condition) bind(p *Profile) (Condition, []Mistake) {
 	v, ok := q.Enum.Number(c.Equals.Word)
 	if !ok {
 		return c, []Mistake{{
-			[]any{"equals"}, c.Metric + " has no value named " + c.Equals.Word,
+			[]any{"equals"},
+			c.Metric + " has no value named " + c.Equals.Word,
 			"use a number or one of " + words(q.Enum),
 		}}
 	}

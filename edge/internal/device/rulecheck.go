@@ -35,9 +35,16 @@ func (r Rule) given() []string {
 		key   string
 		given bool
 	}{
-		{"metric", r.Metric != ""}, {"above", r.Above != nil}, {"below", r.Below != nil},
-		{"clear", r.Clear != nil}, {"for", r.For != 0}, {"after", r.After != 0}, {"all", len(r.All) > 0},
-		{"bit", r.Bit != nil}, {"event", r.Event != ""}, {"clear_event", r.ClearEvent != ""},
+		{"metric", r.Metric != ""},
+		{"above", r.Above != nil},
+		{"below", r.Below != nil},
+		{"clear", r.Clear != nil},
+		{"for", r.For != 0},
+		{"after", r.After != 0},
+		{"all", len(r.All) > 0},
+		{"bit", r.Bit != nil},
+		{"event", r.Event != ""},
+		{"clear_event", r.ClearEvent != ""},
 	} {
 		if k.given {
 			keys = append(keys, k.key)

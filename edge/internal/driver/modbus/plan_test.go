@@ -26,7 +26,8 @@ func TestPlanBlocks(t *testing.T) {
 		"a hole is read along":     {[]Block{holding(0, 1), holding(17, 1)}, usual, []Block{holding(0, 18)}},
 		"a wider hole is not":      {[]Block{holding(0, 1), holding(18, 1)}, usual, []Block{holding(0, 1), holding(18, 1)}},
 		"spaces stay apart": {
-			[]Block{{device.Input, 1, 1}, {device.Coil, 1, 1}, holding(1, 1), {device.Discrete, 1, 1}}, usual,
+			[]Block{{device.Input, 1, 1}, {device.Coil, 1, 1}, holding(1, 1), {device.Discrete, 1, 1}},
+			usual,
 			[]Block{{device.Coil, 1, 1}, {device.Discrete, 1, 1}, holding(1, 1), {device.Input, 1, 1}},
 		},
 		"a block ends at 125":        {[]Block{holding(0, 123), holding(123, 4)}, usual, []Block{holding(0, 123), holding(123, 4)}},
