@@ -81,9 +81,10 @@ func (v *View) Changes(ctx context.Context, after int64, limit int) ([]Change, i
 // NewestChange returns the id of the newest change, 0 if there is none.
 func (v *View) NewestChange(ctx context.Context) (int64, error) { return v.changeID(ctx, "MAX") }
 
+// changeID returns the MIN or the MAX of the ids.
 func (v *View) changeID(ctx context.Context, which string) (int64, error) {
 	var id int64
-	if err := v.db.NewRaw("SELECT COALESCE(?(id), 0) FROM changes", bun.Safe(which)).Scan(ctx, &id); err != nil {
+	if err := v.db.NewRaw("SELECT COALESCE("+which+"(id), 0) FROM changes").Scan(ctx, &id); err != nil {
 		return 0, fmt.Errorf("read change id: %w", err)
 	}
 	return id, nil

@@ -5,6 +5,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/linshao/linshao/protocol/ticket"
 )
@@ -80,7 +83,7 @@ func (d *Desk) fresh(ctx context.Context, tx Tx, a Arrival, done *Applied) ([]ti
 		}
 		known[x.ID] = true
 		if x.Subject != nil {
-			s := *x.Subject
+			s := fit(*x.Subject)
 			s.Estate, s.Edge = a.Estate, a.Edge // an edge speaks for nobody else
 			x.Subject = &s
 		}
@@ -98,6 +101,11 @@ const (
 )
 
 func malformed(x ticket.Transition) string {
+	for _, s := range []string{x.ID, string(x.Ticket), string(x.Kind), string(x.By.Kind), x.By.ID, x.To, string(x.AliasID), x.Stamp.Origin} {
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
+			return "an id holds control characters"
+		}
+	}
 	switch {
 	case x.ID == "" || len(x.ID) > maxID:
 		return "id is missing or too long"
@@ -116,6 +124,22 @@ func malformed(x ticket.Transition) string {
 }
 
 func outside(ms int64) bool { return ms < 0 || ms >= maxMS }
+
+// fit takes out of a subject's words what no store and no page can hold. An
+// alarm is not lost because a device has a strange name.
+func fit(s ticket.Subject) ticket.Subject {
+	for _, word := range []*string{
+		&s.Device, &s.DeviceKind, &s.Location, &s.Rule, &s.Metric, (*string)(&s.Fault), (*string)(&s.Severity), &s.Title.Code,
+	} {
+		*word = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) {
+				return -1
+			}
+			return r
+		}, strings.ToValidUTF8(*word, "\uFFFD"))
+	}
+	return s
+}
 
 // byTicket groups in the order of first appearance.
 func byTicket(ts []ticket.Transition) [][]ticket.Transition {

@@ -70,7 +70,7 @@ type Options struct {
 	// Route makes the agenda item that has routing look at a ticket; putting
 	// it again moves the look. Required.
 	Route func(t ticket.Ticket, atMS int64) agenda.Item
-	Log      *slog.Logger
+	Log   *slog.Logger
 }
 
 // Desk applies and makes Transitions. It holds no state: all of it is in the
