@@ -51,6 +51,7 @@ type lift struct {
 	motor   motor
 	alarm   bool
 	fault   bool // entrapment is coming or there
+	freed   bool // the doors about to open are the rescuers'
 	doors   uint32
 	passed  float64 // floors travelled
 }
@@ -210,10 +211,7 @@ func (l *lift) level(nowMS int64) {
 		l.metres += l.speed * tick.Seconds()
 		return
 	}
-	l.metres, l.speed = goal, 0
-	for i := range l.aboard { // everybody wants out, whatever floor it is
-		l.aboard[i].to = l.nearest()
-	}
+	l.metres, l.speed, l.freed = goal, 0, true
 	l.open(nowMS)
 }
 
@@ -224,6 +222,10 @@ func (l *lift) open(nowMS int64) {
 
 // exchange lets people out and in at the present floor.
 func (l *lift) exchange() {
+	if l.freed { // everybody wants out, and nobody in
+		l.aboard, l.freed = nil, false
+		return
+	}
 	floor := l.nearest()
 	l.aboard = slices.DeleteFunc(l.aboard, func(r ride) bool { return r.to == floor })
 	l.queue = slices.DeleteFunc(l.queue, func(r ride) bool {
