@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-var errTooLarge = errors.New("file is larger than its kind may be")
+// ErrTooLarge: a file is larger than the caller of ReadFile allows.
+var ErrTooLarge = errors.New("file is larger than its kind may be")
 
 // IsNotExist reports whether err says that a name is not there.
 func IsNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -90,7 +90,7 @@ func WriteFile(f FS, dir, name string, b []byte) error {
 	return f.SyncDir(dir)
 }
 
-// ReadFile returns all of a file of at most limit bytes.
+// ReadFile returns all of a file of at most limit bytes, else ErrTooLarge.
 func ReadFile(f FS, name string, limit int64) ([]byte, error) {
 	r, err := f.Open(name)
 	if err != nil {
@@ -102,7 +102,7 @@ func ReadFile(f FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > limit {
-		return nil, errTooLarge
+		return nil, ErrTooLarge
 	}
 	b := make([]byte, size)
 	n, err := r.ReadAt(b, 0)

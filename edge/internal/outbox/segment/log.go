@@ -1,0 +1,442 @@
+package segment
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"path"
+	"sync"
+
+	"github.com/linshao/linshao/edge/internal/vfs"
+)
+
+// lease is how many Indexes the mark runs ahead [S-5.2]: one sync more in
+// 4,096 records.
+const lease = 4096
+
+// keptBuffer bounds the memory that a log keeps between two Appends.
+const keptBuffer = 1 << 20
+
+// Errors of Append.
+var (
+	// ErrTooLarge: a record is empty or larger than MaxRecord.
+	ErrTooLarge = errors.New("record is larger than the log takes")
+	// ErrClosed: the log is closed, or was opened to be looked at.
+	ErrClosed = errors.New("log is not open for writing")
+	// ErrNoLife: the log is new or lost its end, and Begin was not called.
+	ErrNoLife = errors.New("log has no life to write in")
+)
+
+// Options size a log. The zero value is good.
+type Options struct {
+	// SegmentBytes is the size of one segment; 8 MiB if 0.
+	SegmentBytes int64
+	// MinSegmentBytes is how small segments may get when the disk has no room
+	// for a whole one; SegmentBytes/32 if 0.
+	MinSegmentBytes int64
+	// Floor is an Index the owner knows to have been used.
+	Floor Index
+}
+
+// Item is one record to append.
+type Item struct {
+	// Body has 1 to MaxRecord bytes; Append does not keep it.
+	Body []byte
+	// TimeMS is the record's time, in Unix milliseconds; 0 if unknown.
+	TimeMS int64
+	// Anchor marks a record from which a reader can start over.
+	Anchor bool
+}
+
+// Log is one open log. Its methods are safe for concurrent use: writers take
+// turns, readers never wait for a writer's disk.
+type Log struct {
+	fs   vfs.FS
+	dir  string
+	kind Kind
+	o    Options
+
+	// w serialises Append, Begin, Truncate and Close, and guards the
+	// following.
+	w      sync.Mutex
+	marker marker
+	// active is the file of the last entry while it may be written to; nil
+	// before the first Append and after a failure.
+	active   vfs.File
+	writable bool
+	hasLife  bool
+	next     Index
+	nextID   uint64
+	buf      []byte
+
+	// mu guards the following, for short moments only.
+	mu      sync.Mutex
+	life    Life
+	entries []entry // last of them open if active is not nil; else all sealed
+}
+
+// Open opens the log in folder dir, which must exist, with its mark in the
+// file markName, and repairs what it finds. The log is not written to before
+// the first Append.
+func Open(fs vfs.FS, dir, markName string, kind Kind, o Options) (*Log, Recovery, error) {
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = 8 << 20
+	}
+	if o.MinSegmentBytes == 0 {
+		o.MinSegmentBytes = max(o.SegmentBytes/32, headerSize+1024)
+	}
+	r, err := find(fs, dir, markName, kind)
+	if err != nil {
+		return nil, Recovery{}, fmt.Errorf("open log %s: %w", dir, err)
+	}
+	l := newLog(fs, dir, kind, r)
+	l.o = o
+	l.writable, l.hasLife = true, r.Proven
+	l.next = r.next(o.Floor)
+	l.marker = marker{fs: fs, name: markName, kind: kind, mark: r.mark}
+	l.tidy(r)
+	return l, r.Recovery, nil
+}
+
+// Inspect opens the log to be read only, also beside the process that writes
+// it. Nothing is changed.
+func Inspect(fs vfs.FS, dir, markName string, kind Kind) (*Log, Recovery, error) {
+	for try := 0; ; try++ {
+		r, err := find(fs, dir, markName, kind)
+		if err != nil {
+			return nil, Recovery{}, fmt.Errorf("inspect log %s: %w", dir, err)
+		}
+		// A segment that is missing may just have been truncated away.
+		if try == 3 || !r.misses() {
+			return newLog(fs, dir, kind, r), r.Recovery, nil
+		}
+	}
+}
+
+func (r *found) misses() bool {
+	for _, e := range r.list.entries {
+		if e.file == "" {
+			return true
+		}
+	}
+	return false
+}
+
+func newLog(fs vfs.FS, dir string, kind Kind, r *found) *Log {
+	return &Log{
+		fs: fs, dir: dir, kind: kind, life: r.list.life, entries: r.list.entries, nextID: max(r.list.nextID, 1),
+	}
+}
+
+// tidy removes and shortens what nobody needs [S-1.2]. What fails here fails
+// again, or not, at the next start.
+func (l *Log) tidy(r *found) {
+	for _, s := range r.stray {
+		cutOff := len(l.entries) > 0 && s.id < l.entries[0].id
+		if s.ours && (s.idle || cutOff) {
+			_ = l.fs.Remove(path.Join(l.dir, s.name))
+			continue
+		}
+		_ = l.fs.Rename(path.Join(l.dir, s.name), path.Join(l.dir, s.name+".quarantine"))
+	}
+	for _, id := range r.reopened {
+		for _, e := range l.entries {
+			if e.id != id || e.file == "" {
+				continue
+			}
+			f, err := l.fs.Edit(path.Join(l.dir, e.file))
+			if err != nil {
+				continue
+			}
+			if r.LostLast == 0 {
+				_ = f.Truncate(e.used)
+			}
+			_ = f.Sync() // what a killed process wrote and did not sync
+			_ = f.Close()
+		}
+	}
+}
+
+// Begin starts a new life: the records appended from now on belong to it,
+// their Sequences count from 1. It is durable on return.
+func (l *Log) Begin(id [16]byte) error {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if !l.writable {
+		return ErrClosed
+	}
+	l.hasLife = false
+	l.seal()
+	life := Life{ID: id, Base: l.next - 1}
+	if err := l.saveList(list{life: life, nextID: l.nextID, entries: l.sealedEntries()}); err != nil {
+		return fmt.Errorf("begin life: %w", err)
+	}
+	if err := l.marker.save(mark{life: id, durable: l.last(), issued: l.next - 1}); err != nil {
+		return fmt.Errorf("begin life: %w", err)
+	}
+	l.mu.Lock()
+	l.life = life
+	l.mu.Unlock()
+	l.hasLife = true
+	return nil
+}
+
+// Append makes items durable, in order and as one batch, and returns the Index
+// of the first; the others follow it. After an error none of them is
+// acknowledged, nor will be: the caller may append them again and they get new
+// Indexes. Errors: ErrTooLarge, ErrNoLife, ErrClosed, or the disk's.
+func (l *Log) Append(items []Item) (Index, error) {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if err := l.mayAppend(items); err != nil {
+		return 0, err
+	}
+	need := int64(0)
+	for _, it := range items {
+		need += FrameSize(len(it.Body))
+	}
+	first := l.next
+	end := first + Index(len(items)) - 1
+	if err := l.makeRoom(need); err != nil {
+		return 0, fmt.Errorf("new segment: %w", err)
+	}
+	if err := l.leaseTo(end); err != nil {
+		return 0, fmt.Errorf("raise mark: %w", err)
+	}
+	l.next = end + 1 // given out from here on, come what may
+	e := l.encode(first, items)
+	if _, err := l.active.WriteAt(l.buf, e.used-int64(len(l.buf))); err != nil {
+		l.seal()
+		return 0, fmt.Errorf("write segment: %w", err)
+	}
+	if err := l.active.Sync(); err != nil {
+		l.seal()
+		return 0, fmt.Errorf("sync segment: %w", err)
+	}
+	l.mu.Lock()
+	l.entries[len(l.entries)-1] = e
+	l.mu.Unlock()
+	m := l.marker.mark
+	m.durable = end
+	l.marker.set(m)
+	if cap(l.buf) > keptBuffer {
+		l.buf = nil
+	}
+	return first, nil
+}
+
+func (l *Log) mayAppend(items []Item) error {
+	if !l.writable {
+		return ErrClosed
+	}
+	if !l.hasLife {
+		return ErrNoLife
+	}
+	for _, it := range items {
+		if len(it.Body) == 0 || len(it.Body) > MaxRecord {
+			return fmt.Errorf("%d bytes: %w", len(it.Body), ErrTooLarge)
+		}
+	}
+	if len(items) == 0 {
+		return fmt.Errorf("no records: %w", ErrTooLarge)
+	}
+	return nil
+}
+
+// encode fills buf with the frames of items and returns the active entry as it
+// will be once they are durable.
+func (l *Log) encode(first Index, items []Item) entry {
+	e := l.entries[len(l.entries)-1]
+	durable := l.last()
+	l.buf = l.buf[:0]
+	start := e.used
+	for i, it := range items {
+		f := frame{kind: frameRecord, index: first + Index(i), durable: durable, ms: it.TimeMS, body: it.Body}
+		if it.Anchor {
+			f.kind = frameAnchor
+		}
+		l.buf = appendFrame(l.buf, e.salt, f)
+		e.note(f, start+int64(len(l.buf)))
+	}
+	return e
+}
+
+// last is the newest durable Index, or the one before the first.
+func (l *Log) last() Index {
+	for i := len(l.entries) - 1; i >= 0; i-- {
+		if e := l.entries[i]; e.last != 0 {
+			return e.last
+		}
+	}
+	return 0
+}
+
+// leaseTo makes sure that the mark covers Indexes up to end.
+func (l *Log) leaseTo(end Index) error {
+	m := l.marker.mark
+	if l.marker.file != nil && m.issued >= end {
+		return nil
+	}
+	m.life, m.durable, m.issued = l.life.ID, l.last(), max(m.issued, end+lease)
+	return l.marker.save(m)
+}
+
+// makeRoom makes active a segment that takes need more bytes.
+func (l *Log) makeRoom(need int64) error {
+	if l.active != nil {
+		if e := l.entries[len(l.entries)-1]; e.used+need <= e.capacity {
+			return nil
+		}
+		l.seal()
+	}
+	h := header{kind: l.kind, id: l.nextID, first: l.next, life: l.life, salt: newSalt()}
+	l.nextID++
+	f, capacity, err := l.create(&h, need)
+	if err != nil {
+		return err
+	}
+	name := fileName(h.id)
+	entries := append(l.sealedEntries(), entry{header: h, used: headerSize, file: name})
+	entries[len(entries)-1].capacity = capacity
+	if err := l.saveList(list{life: l.life, nextID: l.nextID, entries: entries}); err != nil {
+		_ = f.Close()
+		_ = l.fs.Remove(path.Join(l.dir, name))
+		return err
+	}
+	l.mu.Lock()
+	l.entries = entries
+	l.mu.Unlock()
+	l.active = f
+	return nil
+}
+
+// create makes the file of a new segment with room for need bytes, of the
+// usual size, or smaller if the disk has no room for that.
+func (l *Log) create(h *header, need int64) (vfs.File, int64, error) {
+	name := path.Join(l.dir, fileName(h.id))
+	f, err := l.fs.Create(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	smallest := max(l.o.MinSegmentBytes, headerSize+need)
+	h.capacity = max(l.o.SegmentBytes, smallest)
+	for {
+		if err = f.Allocate(h.capacity); err == nil || !vfs.IsNoSpace(err) || h.capacity == smallest {
+			break
+		}
+		h.capacity = max(h.capacity/2, smallest)
+	}
+	if err == nil {
+		_, err = f.WriteAt(h.encode(), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = l.fs.SyncDir(l.dir)
+	}
+	if err != nil {
+		_ = f.Close()
+		_ = l.fs.Remove(name)
+		return nil, 0, err
+	}
+	return f, h.capacity, nil
+}
+
+func newSalt() uint64 {
+	var b [8]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails
+		if s := le.Uint64(b[:]); uint32(s) != 0 {
+			return s
+		}
+	}
+}
+
+// seal ends the active segment at its last durable frame. The list on disk
+// learns of it with the next one; until then a start finds the end by reading.
+func (l *Log) seal() {
+	if l.active == nil {
+		return
+	}
+	e := l.entries[len(l.entries)-1]
+	_ = l.active.Truncate(e.used) // gives space back; the list knows the end anyway
+	_ = l.active.Close()
+	l.active = nil
+	if e.last != 0 {
+		return
+	}
+	l.mu.Lock()
+	l.entries = l.entries[: len(l.entries)-1 : len(l.entries)-1]
+	l.mu.Unlock()
+	_ = l.fs.Remove(path.Join(l.dir, e.file))
+}
+
+// sealedEntries is a copy of the entries, which must all be sealed.
+func (l *Log) sealedEntries() []entry { return append([]entry(nil), l.entries...) }
+
+func (l *Log) saveList(s list) error {
+	return vfs.WriteFile(l.fs, l.dir, listName, s.encode(l.kind))
+}
+
+// Truncate forgets whole segments at the front whose records all come before
+// before. The last segment always stays.
+func (l *Log) Truncate(before Index) error {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if !l.writable {
+		return ErrClosed
+	}
+	n := 0
+	for n < len(l.entries)-1 && l.entries[n].last < before {
+		n++
+	}
+	if n == 0 {
+		return nil
+	}
+	gone, kept := l.entries[:n], append([]entry(nil), l.entries[n:]...)
+	if err := l.saveList(l.asListed(kept)); err != nil {
+		return fmt.Errorf("truncate log: %w", err)
+	}
+	l.mu.Lock()
+	l.entries = kept
+	l.mu.Unlock()
+	for _, e := range gone {
+		if e.file != "" {
+			_ = l.fs.Remove(path.Join(l.dir, e.file)) // a leftover is removed at the next start
+		}
+	}
+	return nil
+}
+
+// asListed is what the list says about entries: the active one is open.
+func (l *Log) asListed(entries []entry) list {
+	out := append([]entry(nil), entries...)
+	if l.active != nil {
+		e := &out[len(out)-1]
+		e.last, e.used, e.newestMS, e.anchor = 0, 0, 0, 0
+	}
+	return list{life: l.life, nextID: l.nextID, entries: out}
+}
+
+// Close seals the log and makes its mark exact. Nothing that Append has
+// acknowledged depends on it.
+func (l *Log) Close() error {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if !l.writable {
+		return nil
+	}
+	l.writable = false
+	hadActive := l.active != nil
+	l.seal()
+	var err error
+	if l.hasLife && hadActive {
+		err = l.saveList(l.asListed(l.entries))
+	}
+	if l.hasLife && l.marker.file != nil {
+		err = errors.Join(err, l.marker.save(mark{life: l.life.ID, durable: l.last(), issued: l.next - 1}))
+	}
+	l.marker.drop()
+	return err
+}
