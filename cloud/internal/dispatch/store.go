@@ -52,6 +52,10 @@ type Store interface {
 // not exist is reported by the bool or by emptiness.
 type Tx interface {
 	Planning
+	// LockTickets keeps all other writers off the estate's tickets and
+	// Deliveries until the transaction ends. It comes first, so that planning,
+	// sending and what people do happen one after the other.
+	LockTickets(ctx context.Context, estate string) error
 	// FinishWork removes the Item of w. It returns agenda.ErrLeaseLost if
 	// w's lease is not the Item's any more: then nothing may be written.
 	FinishWork(ctx context.Context, w agenda.Work) error

@@ -3,6 +3,7 @@ package routing
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,4 +171,18 @@ func (c *climb) reached() bool {
 		}
 	}
 	return false
+}
+
+// After returns d with the outcome of its latest attempt.
+func (d Delivery) After(outcome DeliveryState, nowMS int64, took time.Duration, detail string) Delivery {
+	d.Attempts = slices.Clone(d.Attempts)
+	if n := len(d.Attempts); n > 0 {
+		a := &d.Attempts[n-1]
+		a.Outcome, a.TookMS, a.Detail = outcome, took.Milliseconds(), detail
+	}
+	d.State = outcome
+	if outcome == Accepted {
+		d.AcceptedMS = nowMS
+	}
+	return d
 }
