@@ -46,3 +46,9 @@ func OpenPool(ctx context.Context, file, name, set, want string) error {
 	}
 	return pool.Close()
 }
+
+// Count counts the rows of a table.
+func (s *Store) Count(ctx context.Context, table string) (n int, err error) {
+	err = s.read.NewRaw("SELECT COUNT(*) FROM "+table).Scan(ctx, &n)
+	return n, err
+}

@@ -8,6 +8,7 @@
 package dbtest
 
 import (
+	"log/slog"
 	"sync/atomic"
 	"testing"
 
@@ -69,3 +70,8 @@ func (d *Database) NowMS() int64 { return d.nowMS.Load() }
 func (d *Database) Pass(ms int64) { d.nowMS.Add(ms) }
 
 func emptySQLite(t *testing.T) db.Options { return db.Options{DataDir: t.TempDir()} }
+
+// Logger writes to the test's log.
+func (d *Database) Logger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), nil)).With("engine", d.Engine)
+}
