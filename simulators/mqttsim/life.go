@@ -6,20 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
-	"net/url"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/linshao/linshao/protocol/topic"
+	"github.com/linshao/linshao/simulators/mqttdial"
 )
 
 const (
-	connectTimeout = 5 * time.Second
-	farewell       = 500 * time.Millisecond
-	backoffFrom    = 200 * time.Millisecond
-	backoffTo      = 10 * time.Second
+	farewell    = 500 * time.Millisecond
+	backoffFrom = 200 * time.Millisecond
+	backoffTo   = 10 * time.Second
 )
 
 var (
@@ -45,33 +43,20 @@ type order struct {
 	ExpiresMS int64           `json:"expires"`
 }
 
-// link is one connection. A paho client is not safe to reuse, so each
-// connection has its own, with its own memory store.
+// link is one connection and what it has in flight.
 type link struct {
-	client mqtt.Client
-	conn   net.Conn
-	lost   chan struct{}
+	*mqttdial.Link
 	orders chan order
 	// sent runs parallel to the head of unsettled.
 	sent []mqtt.Token
 }
 
 func (l *life) dial(ctx context.Context) (*link, error) {
-	k := &link{lost: make(chan struct{}), orders: make(chan order, 16)}
-	o := mqtt.NewClientOptions().AddBroker(l.o.URL).
-		SetClientID(l.o.Device).SetUsername(l.o.Device).SetPassword(l.o.Password).
-		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetOrderMatters(false).
-		SetConnectTimeout(connectTimeout).SetWriteTimeout(3*time.Second).
-		SetKeepAlive(10*time.Second).SetPingTimeout(5*time.Second).
-		SetWill(l.topic.Status(), "offline", 1, true)
-	o.SetConnectionLostHandler(func(mqtt.Client, error) { close(k.lost) })
-	o.SetCustomOpenConnectionFn(func(u *url.URL, _ mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(ctx, "tcp", u.Host)
-		k.conn = conn
-		return conn, err
+	k, err := mqttdial.Open(ctx, mqttdial.Options{
+		URL: l.o.URL, ClientID: l.o.Device, Username: l.o.Device, Password: l.o.Password,
+		WillTopic: l.topic.Status(), KeepAlive: 10 * time.Second,
 	})
-	k.client = mqtt.NewClient(o)
-	return k, await(ctx, k.client.Connect())
+	return &link{Link: k, orders: make(chan order, 16)}, err
 }
 
 // connection lives through one connection and says why it ended.
@@ -79,16 +64,15 @@ func (l *life) connection(ctx context.Context) error {
 	l.worked = false
 	k, err := l.dial(ctx)
 	if err != nil {
-		k.client.Disconnect(0)
-		return fmt.Errorf("connect: %w", err)
+		return err
 	}
 	defer func() {
 		l.online.Store(false)
-		k.client.Disconnect(0)
+		k.Close()
 	}()
-	hear := k.client.Subscribe(l.topic.Commands(), 1, k.hear)
-	greet := k.client.Publish(l.topic.Status(), 1, true, "online")
-	if err := errors.Join(await(ctx, hear), await(ctx, greet)); err != nil {
+	hear := k.Subscribe(l.topic.Commands(), 1, k.hear)
+	greet := k.Publish(l.topic.Status(), 1, true, "online")
+	if err := errors.Join(mqttdial.Await(ctx, hear), mqttdial.Await(ctx, greet)); err != nil {
 		return fmt.Errorf("sign in: %w", err)
 	}
 	l.worked = true
@@ -101,7 +85,7 @@ func (l *life) connection(ctx context.Context) error {
 	err = l.talk(ctx, k)
 	if ctx.Err() != nil {
 		// Leaving politely: no will is sent, so the device says it itself.
-		k.client.Publish(l.topic.Status(), 1, true, "offline").WaitTimeout(farewell)
+		k.Publish(l.topic.Status(), 1, true, "offline").WaitTimeout(farewell)
 	}
 	return err
 }
@@ -120,7 +104,7 @@ func (l *life) talk(ctx context.Context, k *link) error {
 		select {
 		case <-ctx.Done():
 			err = ctx.Err()
-		case <-k.lost:
+		case <-k.Lost:
 			err = errLost
 		case <-l.poke:
 			err = l.fallSilent(k)
@@ -147,7 +131,7 @@ func (l *life) send(k *link, m numbered) error {
 	if m.Event != "" {
 		to = l.topic.Events()
 	}
-	k.sent = append(k.sent, k.client.Publish(to, 1, false, body))
+	k.sent = append(k.sent, k.Publish(to, 1, false, body))
 	return nil
 }
 
@@ -192,7 +176,7 @@ func (l *life) carryOut(k *link, o order) error {
 	if err != nil {
 		return fmt.Errorf("encode result: %w", err)
 	}
-	k.client.Publish(l.topic.Result(o.ID), 1, false, body)
+	k.Publish(l.topic.Result(o.ID), 1, false, body)
 	return nil
 }
 
@@ -201,7 +185,7 @@ func (l *life) fallSilent(k *link) error {
 	if !l.muted.Load() {
 		return nil
 	}
-	k.conn.Close()
+	k.Cut()
 	return errMuted
 }
 
@@ -230,18 +214,4 @@ func (l *life) rest(ctx context.Context, pause time.Duration) {
 func backoff(last time.Duration) time.Duration {
 	next := min(max(2*last, backoffFrom), backoffTo)
 	return next*3/4 + rand.N(next/2)
-}
-
-// await waits for a token with a limit, since paho's own Wait may hang.
-func await(ctx context.Context, t mqtt.Token) error {
-	timer := time.NewTimer(2 * connectTimeout)
-	defer timer.Stop()
-	select {
-	case <-t.Done():
-		return t.Error()
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return errors.New("no answer")
-	}
 }
