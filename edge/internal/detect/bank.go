@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/linshao/linshao/edge/internal/device"
-	"github.com/linshao/linshao/edge/internal/driver"
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
 )
@@ -97,7 +96,7 @@ func (b *Bank) step(dst []Finding, s *telemetry.Sample, now telemetry.Origin) []
 	if u == nil {
 		u = b.meet(s.Key.Device, s.Key.Kind)
 	}
-	if s.Quality != telemetry.Bad && s.Key.Metric != driver.Online {
+	if s.Quality != telemetry.Bad && s.Key.Metric != reachable {
 		for _, w := range u.every {
 			dst = b.feed(dst, w, s, now)
 		}

@@ -4,8 +4,12 @@ import (
 	"slices"
 
 	"github.com/linshao/linshao/edge/internal/device"
-	"github.com/linshao/linshao/edge/internal/driver"
 )
+
+// reachable is the metric that drivers report reachability under
+// (driver.Online; a test of flow compares the two). Rules may name it, but it
+// is no sign of life and no metric like any other.
+const reachable = "online"
 
 // model is what devices that are judged alike have in common. Their rules are
 // kept once: an estate has many devices and few models.
@@ -89,7 +93,7 @@ func (b *Bank) place(u *unit, r *device.Rule, metric string, inputs []string) *w
 // discover makes the Detectors that rules for any metric ask for, when a
 // metric is first seen. It returns nil if nobody judges the metric.
 func (b *Bank) discover(u *unit, metric string) *series {
-	if metric == driver.Online || u.wildCount >= maxWildSeries {
+	if metric == reachable || u.wildCount >= maxWildSeries {
 		return u.series[metric]
 	}
 	u.wildCount++

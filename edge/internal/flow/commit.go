@@ -1,0 +1,231 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/clock"
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+const (
+	// maxGroup and maxSamples bound one commit, maxRecord the Samples of one
+	// record: a megabyte or two, some milliseconds of disk.
+	maxGroup   = 1024
+	maxSamples = 32768
+	maxRecord  = 4096
+	// retryAfter is how long the committer waits before it tries again to
+	// record what a failed commit left, when nothing else comes.
+	retryAfter = time.Second
+	// maxOwed is how many records may be owed to the alarm log before nothing
+	// more is taken: drivers then wait.
+	maxOwed = 2000
+)
+
+// committer records verdicts in groups. One goroutine runs it.
+type committer struct {
+	o      Options
+	judged <-chan verdict
+	group  []verdict
+	// owed are the alarm records of failed commits. They are recorded before
+	// any other, so that the log stays a prefix of what happened.
+	owed []envelope.Record
+	// samples is scratch space, reused after Append returned.
+	samples []envelope.Record
+	drivers map[string]string
+	retry   clock.Timer
+	failing bool
+}
+
+func newCommitter(o Options, judged <-chan verdict) *committer {
+	c := &committer{o: o, judged: judged, drivers: make(map[string]string, len(o.Devices))}
+	for _, d := range o.Devices {
+		if d.Profile != nil {
+			c.drivers[d.ID] = string(d.Profile.Protocol)
+		}
+	}
+	return c
+}
+
+// run commits until judged is closed and empty.
+func (c *committer) run(ctx context.Context) error {
+	c.retry = c.o.Clock.NewTimer(retryAfter)
+	defer c.retry.Stop()
+	c.retry.Stop()
+	for more := true; more; {
+		more = c.gather(ctx)
+		c.commit(ctx)
+	}
+	if n := len(c.owed); n > 0 {
+		return fmt.Errorf("record the last %d alarm records: %w", n, errOwed)
+	}
+	return nil
+}
+
+var errOwed = errors.New("the recorder did not take them")
+
+// gather waits for something to do, then takes all that is there. It reports
+// false once nothing more will come.
+func (c *committer) gather(ctx context.Context) (more bool) {
+	c.group = c.group[:0]
+	judged := c.judged
+	if len(c.owed) >= maxOwed && ctx.Err() == nil {
+		judged = nil
+	}
+	select {
+	case v, ok := <-judged:
+		if !ok {
+			return false
+		}
+		c.group = append(c.group, v)
+	case <-c.retry.C():
+		return true
+	case <-c.givenUp(ctx, judged):
+		return true
+	}
+	for n := len(c.group[0].batch.Samples); n < maxSamples && len(c.group) < maxGroup; {
+		select {
+		case v, ok := <-c.judged:
+			if !ok {
+				return false
+			}
+			n += len(v.batch.Samples)
+			c.group = append(c.group, v)
+		default:
+			return true
+		}
+	}
+	return true
+}
+
+// givenUp tells a committer that takes nothing more when to take all the
+// rest, only to say that it can't be recorded.
+func (c *committer) givenUp(ctx context.Context, judged <-chan verdict) <-chan struct{} {
+	if judged == nil {
+		return ctx.Done()
+	}
+	return nil
+}
+
+// commit records the group and what is owed, and tells those who wait.
+func (c *committer) commit(ctx context.Context) {
+	alarm := append([]envelope.Record(nil), c.owed...)
+	for i := range c.group {
+		alarm = appendAlarm(alarm, &c.group[i])
+	}
+	c.gatherSamples()
+	var err error
+	if len(alarm) > 0 || len(c.samples) > 0 {
+		err = c.o.Recorder.Append(ctx, alarm, c.samples)
+		c.note(err)
+	}
+	c.retry.Stop()
+	if err == nil {
+		c.owed = nil
+		c.count()
+	} else if c.owed = alarm; len(alarm) > 0 {
+		c.retry.Reset(retryAfter)
+	}
+	if err != nil {
+		err = fmt.Errorf("record: %w", err)
+	}
+	for i := range c.group {
+		if done := c.group[i].done; done != nil {
+			done(err)
+		}
+		c.group[i] = verdict{}
+	}
+}
+
+// note logs when recording begins to fail and when it works again.
+func (c *committer) note(err error) {
+	switch {
+	case err != nil && !c.failing:
+		c.o.Log.Error("recording fails, nothing is acknowledged", "batches", len(c.group), "err", err)
+	case err == nil && c.failing:
+		c.o.Log.Info("recording works again")
+	}
+	c.failing = err != nil
+}
+
+// appendAlarm adds what a verdict has for the alarm log.
+func appendAlarm(alarm []envelope.Record, v *verdict) []envelope.Record {
+	if len(v.born) > 0 {
+		alarm = append(alarm, envelope.Record{Origin: v.origin, Transitions: v.born})
+	}
+	if len(v.local) > 0 {
+		alarm = append(alarm, envelope.Record{Origin: v.origin, Local: true, Transitions: v.local})
+	}
+	if v.checkpoint != nil {
+		alarm = append(alarm, envelope.Record{Origin: v.origin, Local: true, Checkpoint: v.checkpoint})
+	}
+	return alarm
+}
+
+// gatherSamples fills c.samples with the group's Samples and Events, many
+// Batches to a record. A record's Origin is that of its first Batch; each
+// Sample has its own times.
+func (c *committer) gatherSamples() {
+	for i := range c.samples {
+		r := &c.samples[i]
+		clear(r.Samples)
+		clear(r.Events)
+		*r = envelope.Record{Samples: r.Samples[:0], Events: r.Events[:0]}
+	}
+	c.samples = c.samples[:0]
+	var r *envelope.Record
+	for i := range c.group {
+		v := &c.group[i]
+		if r == nil || len(r.Samples)+len(r.Events)+len(v.batch.Samples)+len(v.batch.Events) > maxRecord {
+			r = c.nextRecord(v.origin)
+		}
+		for _, s := range v.batch.Samples {
+			if s.Text == "" || s.Quality == telemetry.Bad {
+				r.Samples = append(r.Samples, s)
+			}
+		}
+		r.Events = append(r.Events, v.batch.Events...)
+		if len(r.Samples)+len(r.Events) == 0 {
+			c.samples, r = c.samples[:len(c.samples)-1], nil
+		}
+	}
+}
+
+// nextRecord makes room for one record more, reusing what is there.
+func (c *committer) nextRecord(o telemetry.Origin) *envelope.Record {
+	if len(c.samples) < cap(c.samples) {
+		c.samples = c.samples[:len(c.samples)+1]
+	} else {
+		c.samples = append(c.samples, envelope.Record{})
+	}
+	r := &c.samples[len(c.samples)-1]
+	r.Origin = o
+	return r
+}
+
+// count tells the meter what became durable.
+func (c *committer) count() {
+	texts := 0
+	for i := range c.group {
+		b := &c.group[i].batch
+		var n [telemetry.Bad + 1]int
+		for k := range b.Samples {
+			if s := &b.Samples[k]; s.Text != "" && s.Quality != telemetry.Bad {
+				texts++
+			} else {
+				n[min(s.Quality, telemetry.Bad)]++
+			}
+		}
+		for q, k := range n {
+			if k > 0 {
+				c.o.Meter.Sampled(c.drivers[b.Device], telemetry.Quality(q).String(), k)
+			}
+		}
+	}
+	if texts > 0 {
+		c.o.Meter.Dropped("text", texts)
+	}
+}

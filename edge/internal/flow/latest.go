@@ -1,0 +1,112 @@
+package flow
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+const (
+	// maxSeries bounds the series of one device that are remembered; beyond
+	// it Samples are judged and stored, but not put in order.
+	maxSeries = 4096
+	// presentMS is how far a Sample's time may be from the edge's and still
+	// speak of the present; aheadMS is how far ahead of the edge's clock a
+	// time must be to show that a clock was wrong.
+	presentMS = 2000
+	aheadMS   = 1000
+)
+
+// latest holds the newest Sample of every series.
+type latest struct {
+	mu      sync.RWMutex
+	devices map[string]map[string]*newest // guarded by mu
+}
+
+type newest struct {
+	sample telemetry.Sample
+	// saidMS is the Sample's time before it was nudged.
+	saidMS int64
+}
+
+// take makes the times of each series strictly increasing: a value that came
+// in the same millisecond as another is nudged behind it, one that is older is
+// marked Historical. Newer ones become the latest.
+//
+// A clock that was ahead and is put right (the edge's or the device's) starts
+// its series anew: whoever speaks of the present is never Historical.
+func (l *latest) take(samples []telemetry.Sample) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range samples {
+		s := &samples[i]
+		n := l.seriesLocked(s.Key)
+		if n == nil {
+			continue
+		}
+		n.place(s)
+	}
+}
+
+func (l *latest) seriesLocked(k telemetry.SeriesKey) *newest {
+	series := l.devices[k.Device]
+	if series == nil {
+		if l.devices == nil {
+			l.devices = map[string]map[string]*newest{}
+		}
+		series = map[string]*newest{}
+		l.devices[k.Device] = series
+	}
+	n := series[k.Metric]
+	if n == nil && len(series) < maxSeries {
+		n = &newest{}
+		series[k.Metric] = n
+	}
+	return n
+}
+
+// place compares s with the newest of its series.
+func (n *newest) place(s *telemetry.Sample) {
+	saidMS := s.AtMS
+	switch {
+	case n.sample.Key.Metric == "", saidMS > n.sample.AtMS, n.corrected(s):
+	case saidMS < n.saidMS:
+		s.Marks |= telemetry.Historical
+		return
+	case n.repeats(s):
+		s.AtMS = n.sample.AtMS
+	default:
+		s.AtMS = n.sample.AtMS + 1
+	}
+	if s.AtMS != saidMS {
+		s.Marks |= telemetry.Nudged
+	}
+	n.sample, n.saidMS = *s, saidMS
+}
+
+// repeats reports whether s is the newest Sample sent again.
+func (n *newest) repeats(s *telemetry.Sample) bool {
+	o := &n.sample
+	return s.AtMS == n.saidMS && s.Value == o.Value && s.Text == o.Text && s.Quality == o.Quality
+}
+
+// corrected reports whether the newest was stamped by a clock that was ahead
+// and has been put right.
+func (n *newest) corrected(s *telemetry.Sample) bool {
+	off := s.AtMS - s.EdgeMS
+	return n.sample.AtMS > s.EdgeMS+aheadMS && -presentMS <= off && off <= presentMS
+}
+
+// Latest returns the newest Sample of each series of a device, by metric.
+func (f *Flow) Latest(dev string) []telemetry.Sample {
+	f.latest.mu.RLock()
+	defer f.latest.mu.RUnlock()
+	out := make([]telemetry.Sample, 0, len(f.latest.devices[dev]))
+	for _, n := range f.latest.devices[dev] {
+		out = append(out, n.sample)
+	}
+	slices.SortFunc(out, func(a, b telemetry.Sample) int { return cmp.Compare(a.Key.Metric, b.Key.Metric) })
+	return out
+}

@@ -1,0 +1,74 @@
+package flow
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+const now = 1_732_269_600_000
+
+func TestTimesOfASeriesIncrease(t *testing.T) {
+	t.Parallel()
+	type in struct {
+		at, edge int64
+		v        float64
+	}
+	for _, c := range []struct {
+		name string
+		in   []in
+		want string
+	}{
+		{"in order", []in{{0, 0, 1}, {1, 1, 2}}, "+0 +1"},
+		{"one millisecond, two values", []in{{0, 0, 1}, {0, 0, 2}, {0, 0, 3}, {1, 1, 4}}, "+0 +1n +2n +3n"},
+		{"sent again", []in{{0, 0, 1}, {0, 5000, 1}}, "+0 +0"},
+		{"a nudged one sent again", []in{{0, 0, 1}, {0, 0, 2}, {0, 0, 2}}, "+0 +1n +1n"},
+		{"late", []in{{5000, 5000, 1}, {1000, 6000, 2}, {5001, 6000, 3}}, "+5000 +1000h +5001"},
+		{"a whole message sent again", []in{{100, 200, 1}, {150, 200, 0}, {100, 900, 1}, {150, 900, 0}}, "+100 +150 +100h +150"},
+		{"the edge's clock is put right", []in{{3_600_000, 3_600_000, 1}, {1000, 1000, 2}, {2000, 2000, 3}}, "+3600000 +1000 +2000"},
+		{"the device's clock is put right", []in{{200_000, 0, 1}, {1000, 1000, 2}, {2000, 2000, 3}}, "+200000 +1000 +2000"},
+		{"late, from a clock that is ahead", []in{{200_000, 0, 1}, {199_000, 1000, 2}}, "+200000 +199000h"},
+	} {
+		var l latest
+		got := ""
+		for i, x := range c.in {
+			s := []telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: "m"}, AtMS: now + x.at, EdgeMS: now + x.edge, Value: x.v}}
+			l.take(s)
+			if i > 0 {
+				got += " "
+			}
+			got += fmt.Sprintf("+%d", s[0].AtMS-now)
+			if s[0].Marks.Has(telemetry.Nudged) {
+				got += "n"
+			}
+			if s[0].Marks.Has(telemetry.Historical) {
+				got += "h"
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestLateValuesDoNotMoveTheLatestBack(t *testing.T) {
+	t.Parallel()
+	f := &Flow{}
+	key := telemetry.SeriesKey{Device: "d", Metric: "m"}
+	f.latest.take([]telemetry.Sample{{Key: key, AtMS: now, EdgeMS: now, Value: 7}, {Key: key, AtMS: now - 9000, EdgeMS: now, Value: 1}})
+	if got := f.Latest("d"); len(got) != 1 || got[0].Value != 7 {
+		t.Errorf("latest %+v", got)
+	}
+}
+
+func TestInventedMetricsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := &Flow{}
+	for i := range maxSeries + 10 {
+		f.latest.take([]telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: fmt.Sprint(i)}, AtMS: now}})
+	}
+	if n := len(f.Latest("d")); n != maxSeries {
+		t.Errorf("%d series", n)
+	}
+}
