@@ -46,7 +46,10 @@ type memory struct {
 	commits int
 }
 
-func (m *memory) InTx(_ context.Context, fn func(dispatch.Tx) error) error {
+func (m *memory) InTx(ctx context.Context, fn func(dispatch.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if m.commits == 0 {
 		return errPower
 	}

@@ -49,7 +49,7 @@ func TestAtAgreesWithAMinuteScan(t *testing.T) {
 			if w := wallOf(at); w.After(wall) {
 				wall = w
 			}
-			if at.Before(first) || at.Minute()%15 != 0 && at.Minute() != 59 {
+			if at.Before(first) || at.Minute()%30 != 0 && at.Minute() != 59 {
 				continue
 			}
 			got, want := names(duty.At(p, at.UnixMilli()).People), scan(p, wall)
