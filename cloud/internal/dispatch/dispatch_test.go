@@ -356,6 +356,6 @@ func TestSomebodyWhoLostTheChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.store.disk.plan.Staff[0].Channels = nil // between planning and sending
-	s.play(2 * time.Second)
-	s.want("0s wang accepted") // nobody in the first step could be reached
+	s.play(3 * time.Second)
+	s.want("2s wang accepted") // nobody in the first step could be reached
 }

@@ -96,12 +96,15 @@ func (c *climb) advance(p page) {
 	}
 	more := opened < len(channelsOf(p.staff))
 	switch {
-	case accepted != 0:
+	case accepted != 0 && !unseen:
 		c.settleRest(p)
-		if at := accepted + unseenAfter.Milliseconds(); unseen && more && c.in.NowMS >= at {
-			c.next(p, opened, "unseen")
-		} else if unseen && more {
+	case accepted != 0 && !waiting:
+		if at := accepted + unseenAfter.Milliseconds(); c.in.NowMS < at {
 			c.look(at)
+		} else if more {
+			c.next(p, opened, "unseen")
+		} else {
+			c.retry(p)
 		}
 	case waiting:
 		c.unstick(p)

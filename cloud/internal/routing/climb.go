@@ -160,6 +160,14 @@ func (d Delivery) live() bool {
 	return d.State == Accepted || d.State == Sending || d.State == Pending && len(d.Attempts) == 0
 }
 
+// hopeful: a first refusal may be a provider's hiccup, so one quick retry comes
+// before the next person is woken. A silence has cost enough time already, and
+// life safety does not hope.
+func (c *climb) hopeful(d Delivery) bool {
+	return d.live() || !c.in.Ticket.Fault.LifeSafety() && d.State != Cancelled &&
+		len(d.Attempts) == 1 && d.Attempts[0].Outcome == Rejected
+}
+
 // failed reports whether the track paged people and reached none of them.
 func (c *climb) failed(track string) bool {
 	paged := false
@@ -167,7 +175,7 @@ func (c *climb) failed(track string) bool {
 		if d.Track != track {
 			continue
 		}
-		if d.live() {
+		if c.hopeful(d) {
 			return false
 		}
 		paged = true
@@ -221,7 +229,7 @@ func (c *climb) fallback(ladders []ladder) {
 	}
 	common := c.track("")
 	for _, r := range []rung{{key: "fallback", step: StepFallback, to: toFallback}, {key: "everybody", step: StepEverybody, to: toEverybody}} {
-		if slices.ContainsFunc(c.round, Delivery.live) {
+		if slices.ContainsFunc(c.round, c.hopeful) {
 			return
 		}
 		if people, why := c.whom(r.to, nil); !slices.Contains(common.Done, r.key) && len(people) > 0 {

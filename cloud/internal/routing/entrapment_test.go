@@ -87,3 +87,18 @@ func TestAnEstateWithoutDeskOrMaintainer(t *testing.T) {
 		t.Error("the missing maintainer was passed over in silence")
 	}
 }
+
+func TestARescueWaitsForNoRetry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ticket.Entrapment, ticket.Critical)
+	w.answer = func(d routing.Delivery) routing.DeliveryState {
+		if d.Staff == "li" {
+			return routing.Rejected
+		}
+		return routing.Accepted
+	}
+	w.until(time.Second)
+	if got := w.at(0); !slices.Contains(got, "chen") {
+		t.Errorf("at once: %v; the member on duty can't be reached, and nobody took the place", got)
+	}
+}

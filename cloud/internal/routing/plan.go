@@ -68,7 +68,8 @@ func (r Reason) String() string {
 //   - "duty" pages all vanguard members on duty together, and the rest of the
 //     shift after them; without vanguard members the whole shift at once.
 //   - A step that finds nobody, or whose people could not be reached on any of
-//     their channels, makes the next one due at once.
+//     their channels (refused twice, or silent once), makes the next one due at
+//     once.
 //   - When the steps are used up and nobody was reached: every manager and the
 //     desk, then everybody with a channel. Never silence.
 //   - An acceptance stops the tracks in which that person was paged (else the

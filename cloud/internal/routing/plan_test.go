@@ -127,8 +127,8 @@ func TestAFailedChannelOpensTheNext(t *testing.T) {
 	}
 }
 
-// 1 h of a provider that is out: nobody is reached, the whole ladder fails
-// at once, and retries go on until the provider comes back.
+// A provider is out: each step gives up after one quick retry, within seconds
+// everybody was tried, and retries go on until the provider comes back.
 func TestAnOutageOfAllChannels(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ticket.DoorForced, ticket.Major)
@@ -148,7 +148,7 @@ func TestAnOutageOfAllChannels(t *testing.T) {
 		}
 		got[d.Staff] = got[d.Staff] || d.State == routing.Accepted
 	}
-	want := map[string]string{"li": "0s", "chen": "0s", "zhao": "0s", "off": "0s", "boss": "0s", "desk": "0s", "fix": "0s"}
+	want := map[string]string{"li": "0s", "chen": "2s", "zhao": "4s", "off": "6s", "boss": "8s", "desk": "8s", "fix": "10s"}
 	if d := cmp.Diff(want, first); d != "" {
 		t.Errorf("first attempts: %s", d)
 	}
@@ -163,14 +163,34 @@ func TestAnOutageOfAllChannels(t *testing.T) {
 	}
 }
 
+func TestOneHiccupOfAProviderWakesNobodyElse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, ticket.DoorForced, ticket.Major)
+	w.in.Policies = example()
+	w.answer = func(d routing.Delivery) routing.DeliveryState {
+		if len(d.Attempts) == 0 && d.Staff == "li" {
+			return routing.Rejected
+		}
+		return routing.Accepted
+	}
+	w.until(29 * time.Second)
+	w.want("0s li/0 0 rejected", "2s li/0 0 accepted")
+}
+
 // An open page proves little: the next channel follows if nobody accepts.
 func TestAPageThatIsMerelyOpenIsFollowedByTheNextChannel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ticket.DoorForced, ticket.Major)
 	w.in.Policies = example()
-	w.in.Plan.Staff[4].Channels = []duty.Channel{{Kind: "stream"}, {Kind: "webhook"}}
+	w.in.Plan.Staff[4].Channels = []duty.Channel{{Kind: "stream"}, {Kind: "webhook"}, {Kind: "webhook"}}
+	w.answer = func(d routing.Delivery) routing.DeliveryState {
+		if d.ChannelIndex == 1 {
+			return routing.Rejected
+		}
+		return routing.Accepted
+	}
 	w.until(25 * time.Second)
-	w.want("0s li/0 0 accepted", "20s li/1 0 accepted")
+	w.want("0s li/0 0 accepted", "20s li/1 0 rejected", "20s li/2 0 accepted")
 }
 
 func TestARateLimitOpensTheNextChannelAndIsNotSentTwice(t *testing.T) {
