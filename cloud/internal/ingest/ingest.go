@@ -53,8 +53,8 @@ const (
 // New makes an Ingest; nothing happens before Run.
 func New(o Options) *Ingest {
 	i := &Ingest{o: o, metrics: newMetrics(o.Metrics)}
-	i.alarm = newLane(i, newQueue(alarmBytes, alarmShare), 1, false)
-	i.samples = newLane(i, newQueue(samplesBytes, samplesShare), decoders, true)
+	i.alarm = newLane(i, newQueue(alarmBytes, alarmShare), false)
+	i.samples = newLane(i, newQueue(samplesBytes, samplesShare), true)
 	return i
 }
 

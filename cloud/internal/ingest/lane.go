@@ -13,21 +13,19 @@ import (
 	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
-// lane is one pipeline: queue, decoders, and one committer. The committer takes
-// whatever has been decoded while it committed the group before.
+// lane is one pipeline: queue, decoder, committer. The committer takes whatever
+// has been decoded while it committed the group before.
 type lane struct {
 	*Ingest
-	queue    *queue
-	decoders int
-	series   bool // samples go into the series store first
-	decoded  chan *work
+	queue   *queue
+	series  bool // samples go into the series store first
+	decoded chan *work
 	// room bounds what is decoded and not settled, by weight.
 	room   *semaphore.Weighted
 	ledger *ledger
 }
 
 const (
-	decoders = 2
 	// weights: a Sample is 1, an Envelope at least minWeight. Decoded
 	// Samples take some 130 bytes each.
 	minWeight   = 64
@@ -36,9 +34,9 @@ const (
 	groupLength = 1024
 )
 
-func newLane(i *Ingest, q *queue, decoders int, series bool) *lane {
+func newLane(i *Ingest, q *queue, series bool) *lane {
 	return &lane{
-		Ingest: i, queue: q, decoders: decoders, series: series,
+		Ingest: i, queue: q, series: series,
 		decoded: make(chan *work, roomWeight/minWeight), room: semaphore.NewWeighted(roomWeight), ledger: newLedger(),
 	}
 }
@@ -59,14 +57,13 @@ type work struct {
 // run works until ctx ends.
 func (l *lane) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range l.decoders {
-		wg.Go(func() { l.decode(ctx) })
-	}
+	wg.Go(func() { l.decode(ctx) })
 	wg.Go(func() { l.commitAll(ctx) })
 	wg.Wait()
 }
 
-// decode turns messages into work. One decoder keeps the order of each edge.
+// decode turns messages into work, in order: Transitions have one, and samples
+// that arrive out of order cost the series store several times as much.
 func (l *lane) decode(ctx context.Context) {
 	for {
 		m, err := l.queue.take(ctx)

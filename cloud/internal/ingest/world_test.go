@@ -26,7 +26,8 @@ import (
 // its edges have received. It keeps the contracts of the seams, fails where it
 // is told to, and sees to it that no Receipt comes before its commit.
 type world struct {
-	t *testing.T
+	t      *testing.T
+	serial sync.Mutex // one transaction at a time
 
 	mu        sync.Mutex
 	tables    tables
@@ -89,6 +90,8 @@ func (w *world) inTx(ctx context.Context, f func(ingest.Tx) error) error {
 	if err := w.at("begin"); err != nil {
 		return err
 	}
+	w.serial.Lock()
+	defer w.serial.Unlock()
 	w.mu.Lock()
 	tx := &memoryTx{w: w, tables: w.tables.clone()}
 	w.mu.Unlock()

@@ -28,6 +28,17 @@ const (
 // Check reports why s of an estate's edge can never be stored at nowMS, or "".
 // Text passes; it is for the caller to leave it out.
 func Check(estate, edge string, s *telemetry.Sample, nowMS int64) Reason {
+	if why := CheckValue(s, nowMS); why != "" {
+		return why
+	}
+	if !CleanKey(estate, edge, s.Key) {
+		return BadName
+	}
+	return ""
+}
+
+// CheckValue is the part of Check that differs from Sample to Sample.
+func CheckValue(s *telemetry.Sample, nowMS int64) Reason {
 	if s.Numeric() {
 		if math.IsNaN(s.Value) {
 			return NotANumber
@@ -42,11 +53,12 @@ func Check(estate, edge string, s *telemetry.Sample, nowMS int64) Reason {
 	if s.AtMS > nowMS+NewestAheadMS {
 		return TooNew
 	}
-	if !CleanLabel(estate) || !CleanLabel(edge) ||
-		!CleanLabel(s.Key.Device) || !CleanLabel(s.Key.Kind) || !CleanLabel(s.Key.Metric) {
-		return BadName
-	}
 	return ""
+}
+
+// CleanKey reports whether every label of a series is a CleanLabel.
+func CleanKey(estate, edge string, k telemetry.SeriesKey) bool {
+	return CleanLabel(estate) && CleanLabel(edge) && CleanLabel(k.Device) && CleanLabel(k.Kind) && CleanLabel(k.Metric)
 }
 
 // CleanLabel reports whether every backend can keep v as a label and give it

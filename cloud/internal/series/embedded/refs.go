@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
+	"github.com/linshao/linshao/cloud/internal/series"
 	"github.com/linshao/linshao/protocol/telemetry"
 )
 
@@ -29,10 +30,14 @@ const maxRefs = 1 << 20
 
 func newRefCache() refCache { return refCache{entries: map[refKey]*refEntry{}} }
 
+// entry returns what is known of a series, nil if its names are not clean.
 func (c *refCache) entry(estate, edge string, k telemetry.SeriesKey) *refEntry {
 	key := refKey{estate, edge, k}
 	if e, ok := c.entries[key]; ok {
 		return e
+	}
+	if !series.CleanKey(estate, edge, k) {
+		return nil
 	}
 	if len(c.entries) >= maxRefs {
 		clear(c.entries)

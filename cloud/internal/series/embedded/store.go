@@ -159,12 +159,16 @@ func (s *Store) appendLocked(app storage.AppenderV2, b series.Batch, nowMS int64
 			t.Texts++
 			continue
 		}
-		if why := series.Check(b.Estate, b.Edge, sample, nowMS); why != "" {
+		if why := series.CheckValue(sample, nowMS); why != "" {
 			t.Refuse(why, 1)
 			continue
 		}
 		if entry == nil || sample.Key != last {
 			entry, last = s.refs.entry(b.Estate, b.Edge, sample.Key), sample.Key
+		}
+		if entry == nil {
+			t.Refuse(series.BadName, 1)
+			continue
 		}
 		v := sample.Value
 		if sample.Quality == telemetry.Bad {
