@@ -47,12 +47,12 @@ func faultName(f estate.Fault) string {
 	return "设备失联"
 }
 
-// say prints lines; a raw terminal wants carriage returns.
+// say prints lines.
 func (t *teller) say(lines ...string) {
 	if t.screen == nil {
 		return
 	}
-	fmt.Fprint(t.screen, strings.ReplaceAll(strings.Join(lines, "\n")+"\n", "\n", "\r\n"))
+	fmt.Fprintln(t.screen, strings.Join(lines, "\n"))
 }
 
 // greet shows where everything is.
@@ -146,17 +146,15 @@ func (t *teller) bringLocked(f estate.Fault, device string) {
 	t.say("» " + t.where(device) + " " + faultName(f))
 }
 
-const (
-	ctrlC = 3
-	ctrlD = 4
-)
+// ctrlD ends input; Ctrl-C comes as a signal.
+const ctrlD = 4
 
 // press answers a key; it reports whether the person wants to leave.
 func (t *teller) press(key byte) (quit bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
-	case key == 'q' || key == 'Q' || key == ctrlC || key == ctrlD:
+	case key == 'q' || key == 'Q' || key == ctrlD:
 		t.say("正在退出……")
 		return true
 	case key == ' ':
