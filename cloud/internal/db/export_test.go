@@ -52,3 +52,20 @@ func (s *Store) Count(ctx context.Context, table string) (n int, err error) {
 	err = s.read.NewRaw("SELECT COUNT(*) FROM "+table).Scan(ctx, &n)
 	return n, err
 }
+
+// HoldLock holds a named lock as another collector would, until release.
+func (s *Store) HoldLock(ctx context.Context, name string) (release func() error, err error) {
+	btx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	tx := &Tx{View: View{db: btx, engine: s.engine}}
+	return btx.Rollback, tx.lock(ctx, name)
+}
+
+// Waiting counts those of this database who wait for a named lock.
+func (s *Store) Waiting(ctx context.Context) (n int, err error) {
+	err = s.read.NewRaw(`SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(ctx, &n)
+	return n, err
+}

@@ -548,6 +548,9 @@ func TestAnEdgeFromTheFutureCanStillBeServed(t *testing.T) {
 			if r := o.must(id, ticket.Accept, ticket.Arrive, ticket.Resolve); r.State != ticket.Resolved {
 				t.Errorf("%s", r.State)
 			}
+			if d := cmp.Diff([]ticket.Kind{ticket.Raise, ticket.Accept, ticket.Arrive, ticket.Resolve}, o.kinds(id)); d != "" {
+				t.Errorf("an effect is ordered before its cause: %s", d)
+			}
 		}
 		// And it drags no other ticket's clock.
 		o.stamp = ticket.Stamp{Origin: "sunrise/e1"}
