@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +52,27 @@ func TestWhatIsNotStoredIsNotAcknowledged(t *testing.T) {
 	must(t, p.publish(telemetryOf(gate), `{"motor_temp": 61.5}`, 1))
 	e.next().Done(nil)
 	p.want(t, packets.Puback)
+}
+
+// closed is a Sink that takes nothing any more.
+type closed struct{}
+
+func (closed) Put(_ context.Context, b driver.Batch) error {
+	if b.Done == nil {
+		return nil // reachability
+	}
+	return errors.New("flow is closed")
+}
+
+func TestWhatTheSinkDoesNotTakeIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	d, err := New(options(closed{}, clock.NewSystem(), &counts{up: map[string]bool{}, dropped: map[string]int{}}))
+	must(t, err)
+	run(t, d)
+	p, err := dial(d, gate.ID, "gate-pw", nil)
+	must(t, err)
+	must(t, p.publish(telemetryOf(gate), `{"door": 1}`, 1))
+	p.wantClosed(t)
 }
 
 func TestUnreadablePayloadsAreAcknowledgedAndKept(t *testing.T) {

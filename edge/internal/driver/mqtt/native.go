@@ -172,12 +172,12 @@ func (c *codec) value(key []byte, v *fastjson.Value) {
 			return
 		}
 	}
-	s := telemetry.Sample{
-		Key:  telemetry.SeriesKey{Device: c.device, Kind: c.kind, Metric: p.metric},
-		AtMS: c.atMS, DeviceMS: c.deviceMS, EdgeMS: c.edgeMS, Marks: c.marks,
-	}
-	p.read(v, &s)
-	c.out = append(c.out, s)
+	// The Sample is filled in its place: copying it would cost as much again.
+	c.out = append(c.out, telemetry.Sample{})
+	s := &c.out[len(c.out)-1]
+	s.Key.Device, s.Key.Kind, s.Key.Metric = c.device, c.kind, p.metric
+	s.AtMS, s.DeviceMS, s.EdgeMS, s.Marks = c.atMS, c.deviceMS, c.edgeMS, c.marks
+	p.read(v, s)
 }
 
 // adopt remembers a name that the profile lacks, so that its string is made
