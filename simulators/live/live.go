@@ -191,7 +191,7 @@ func (e *Estate) Begin(f estate.Fault, device string, lasts time.Duration) error
 	if err := e.model.Begin(f, device, lasts); err != nil {
 		return err
 	}
-	e.o.Log.Info("fault begins", "estate", e.o.Name, "device", device, "fault", string(f))
+	e.o.Log.Debug("fault begins", "estate", e.o.Name, "device", device, "fault", string(f))
 	return nil
 }
 

@@ -143,25 +143,31 @@ func TestOnlyAPubackFillsTheJournal(t *testing.T) {
 }
 
 func TestNothingIsLostOrReorderedOverBrokenConnections(t *testing.T) {
-	count := 0
 	var mu sync.Mutex
+	count, taken := 0, map[string]bool{}
 	s := begin(t, func(m broker.Message) broker.Verdict {
-		mu.Lock()
-		defer mu.Unlock()
 		if !strings.HasSuffix(m.Topic, "telemetry") {
 			return broker.Ack
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		count++
-		switch {
-		case count%29 == 0:
+		if count%29 == 0 {
 			return broker.Drop
-		case count%43 == 0:
+		}
+		taken[string(m.Payload)] = true
+		if count%43 == 0 {
 			return broker.AckDrop
 		}
 		return broker.Ack
 	}, nil)
 	s.publish(1, 120)
 	s.wantJournal(120)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(taken) != 120 {
+		t.Errorf("the journal promises 120 messages, the gateway has %d", len(taken))
+	}
 }
 
 func TestAMutedDeviceLeavesItsWillAndComesBack(t *testing.T) {
