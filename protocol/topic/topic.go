@@ -152,5 +152,15 @@ func ParseUplink(s string) (Uplink, string, error) {
 // PatrolPage is where the pages of one person are published, for radios and
 // wall displays of that estate.
 func PatrolPage(estate, staff string) string {
-	return uplink + estate + "/patrol/" + staff + "/pages"
+	return PatrolPages(estate) + staff + "/pages"
+}
+
+// PatrolPages is what every patrol topic of an estate starts with.
+func PatrolPages(estate string) string { return uplink + estate + "/patrol/" }
+
+// IsPatrolPage reports whether s is the patrol topic of one person.
+func IsPatrolPage(s string) bool {
+	rest, ok := strings.CutPrefix(s, uplink)
+	parts := strings.Split(rest, "/")
+	return ok && len(parts) == 4 && Valid(parts[0]) && parts[1] == "patrol" && Valid(parts[2]) && parts[3] == "pages"
 }

@@ -74,3 +74,15 @@ func TestNothingParsedCarriesAWildcard(t *testing.T) {
 		}
 	})
 }
+
+func TestPatrolPages(t *testing.T) {
+	t.Parallel()
+	if s := topic.PatrolPage("sunrise-garden", "li-wei"); !topic.IsPatrolPage(s) || !strings.HasPrefix(s, topic.PatrolPages("sunrise-garden")) {
+		t.Errorf("%s is no patrol page", s)
+	}
+	for _, s := range []string{"linshao/v1/e/patrol/pages", "linshao/v1/e/patrol/+/pages", "linshao/v1/e/patrol/a/b/pages", "linshao/v1/e/g/down/receipt", "x"} {
+		if topic.IsPatrolPage(s) {
+			t.Errorf("%s is taken for a patrol page", s)
+		}
+	}
+}

@@ -36,8 +36,7 @@ type Options struct {
 	Series   Series
 	Latest   Latest
 	Changes  Changes
-	// Presence is told which people have a page open; may be nil.
-	Presence Presence
+	Sessions *Sessions
 	// Prometheus answers PromQL for a scope; nil where the backend cannot.
 	Prometheus func(access.Scope) http.Handler
 	// Web is the built console; nil serves the API alone.
@@ -60,7 +59,7 @@ type Console struct {
 	series    Series
 	latest    Latest
 	changes   Changes
-	presence  Presence
+	sessions  *Sessions
 	prom      func(access.Scope) http.Handler
 	publicURL string
 	demo      bool
@@ -76,7 +75,7 @@ func New(o Options) *Console {
 	teachHuma()
 	c := &Console{
 		door: o.Door, fleet: o.Fleet, tickets: o.Tickets, desk: o.Desk, planning: o.Planning, series: o.Series, latest: o.Latest,
-		changes: o.Changes, presence: o.Presence, prom: o.Prometheus, publicURL: o.PublicURL, demo: o.Demo, nowMS: o.NowMS,
+		changes: o.Changes, sessions: o.Sessions, prom: o.Prometheus, publicURL: o.PublicURL, demo: o.Demo, nowMS: o.NowMS,
 		log: o.Log.With("component", "console"), mux: http.NewServeMux(),
 	}
 	c.api = humago.New(c.mux, apiConfig(o.Version))

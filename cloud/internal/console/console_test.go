@@ -130,13 +130,13 @@ func TestListsAndDevices(t *testing.T) {
 	w := newTown(t)
 	all := w.token(access.Admin)
 	for path, want := range map[string]string{
-		"/api/v1/tickets?estate=sunrise&state=unresolved,closed": `"id":"sunrise-gate-1"`,
-		"/api/v1/tickets?device=heping:lift-1":                   `"id":"heping-lift-1"`,
-		"/api/v1/tickets?state=new":                              `"code":"invalid"`,
-		"/api/v1/tickets?format=csv":                             "id,device,kind,raised_at,cleared_at\nheping-gate-1,gate-1,door_forced,",
-		"/api/v1/devices/lift-1":                                 `"code":"ambiguous_device"`,
-		"/api/v1/devices/sunrise:lift-1/latest":                  `"value":1.5`,
-		"/api/v1/devices/nowhere:lift-1":                         `"code":"not_found"`,
+		"/api/v1/tickets?estate=sunrise&state=unresolved,closed":                      `"id":"sunrise-gate-1"`,
+		"/api/v1/tickets?device=heping:lift-1":                                        `"id":"heping-lift-1"`,
+		"/api/v1/tickets?state=new":                                                   `"code":"invalid"`,
+		"/api/v1/tickets?format=csv":                                                  "id,device,kind,raised_at,cleared_at\nheping-gate-1,gate-1,door_forced,",
+		"/api/v1/devices/lift-1":                                                      `"code":"ambiguous_device"`,
+		"/api/v1/devices/sunrise:lift-1/latest":                                       `"value":1.5`,
+		"/api/v1/devices/nowhere:lift-1":                                              `"code":"not_found"`,
 		"/api/v1/series?device=sunrise:lift-1&metric=speed&from=1000&to=5000":         `"points":[[1000,2],[1001,null]],"unit":"m/s"`,
 		"/api/v1/series?device=sunrise:lift-1&metric=speed&from=1000&to=5000&step=1s": `"points":[[1000,1,2,3]]`,
 		"/api/v1/series?device=sunrise:lift-1&metric=speed&from=yesterday":            "neither RFC 3339",

@@ -82,7 +82,7 @@ func (c *Console) acknowledge(w http.ResponseWriter, r *http.Request, t *templat
 		c.plainError(w, r, err)
 		return
 	}
-	row, ok, err := c.tickets.Ticket(r.Context(), ticket.ID(p.Ticket))
+	row, ok, err := c.tickets.Ticket(r.Context(), p.Scope, ticket.ID(p.Ticket))
 	if err == nil && !ok {
 		err = errNotFound
 	}
@@ -100,7 +100,7 @@ func (c *Console) acknowledge(w http.ResponseWriter, r *http.Request, t *templat
 		}
 		if no != nil {
 			page.Error = no.Error()
-			if row, _, err = c.tickets.Ticket(r.Context(), ticket.ID(p.Ticket)); err != nil {
+			if row, _, err = c.tickets.Ticket(r.Context(), p.Scope, ticket.ID(p.Ticket)); err != nil {
 				c.plainError(w, r, err)
 				return
 			}

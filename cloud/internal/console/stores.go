@@ -52,10 +52,11 @@ type Fleet interface {
 	Estate(ctx context.Context, id string) (fleet.Estate, bool, error)
 }
 
-// Tickets reads tickets and what was sent about them. Ticket follows aliases.
+// Tickets reads tickets and what was sent about them. Ticket follows aliases
+// and finds only what scope holds; its Log is there.
 type Tickets interface {
 	Tickets(ctx context.Context, q TicketQuery) ([]TicketRow, string, error)
-	Ticket(ctx context.Context, id ticket.ID) (TicketRow, bool, error)
+	Ticket(ctx context.Context, scope access.Scope, id ticket.ID) (TicketRow, bool, error)
 	Deliveries(ctx context.Context, q Query, id ticket.ID) ([]routing.Delivery, string, error)
 }
 

@@ -15,12 +15,6 @@ import (
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
-// Presence is told while a person has a page open; leave ends it. It is what
-// makes the in-page channel reach them.
-type Presence interface {
-	Enter(estates []string, staff string) (leave func())
-}
-
 const (
 	// beat keeps proxies from closing a quiet stream.
 	beat = 15 * time.Second
@@ -47,9 +41,9 @@ type ChangeView struct {
 func (c *Console) registerStream() {
 	register(c, huma.Operation{
 		OperationID: "stream", Method: http.MethodGet, Path: "/api/v1/stream", Tags: []string{"Stream"},
-		Summary:     "Server-sent events: ticket, delivery, device, edge, and reset",
-		Description: "Each event carries the id to resume from by Last-Event-ID for an hour; a `reset` event says that what was missed is gone and everything must be read again.",
-		Responses: c.streamed("text/event-stream", reflect.TypeFor[ChangeView]()),
+		Summary:     "Server-sent events: ticket, delivery, device, edge, page, and reset",
+		Description: "Each event carries the id to resume from by Last-Event-ID for an hour; a `reset` event says that what was missed is gone and everything must be read again. A `page` event is the in-page channel: its data is what a webhook would get.",
+		Responses:   c.streamed("text/event-stream", reflect.TypeFor[ChangeView]()),
 	}, c.stream)
 }
 
@@ -95,9 +89,8 @@ type events struct {
 }
 
 func (s *events) run(ctx context.Context, resumed bool) error {
-	if s.p.Staff != "" && s.c.presence != nil {
-		defer s.c.presence.Enter(s.p.Scope.Estates, s.p.Staff)()
-	}
+	pages, leave := s.c.sessions.enter(s.p)
+	defer leave()
 	if err := s.open(ctx, resumed); err != nil {
 		return err
 	}
@@ -112,11 +105,12 @@ func (s *events) run(ctx context.Context, resumed bool) error {
 		case <-ctx.Done():
 			return nil
 		case <-more:
-		case <-tick.C:
-			if _, err := fmt.Fprint(s.w, ": beat\n\n"); err != nil {
+		case body := <-pages:
+			if err := s.write("event: page\ndata: %s\n\n", body); err != nil {
 				return err
 			}
-			if err := s.rc.Flush(); err != nil {
+		case <-tick.C:
+			if err := s.write(": beat\n\n"); err != nil {
 				return err
 			}
 		}
@@ -135,11 +129,14 @@ func (s *events) open(ctx context.Context, resumed bool) error {
 	}
 	if resumed && (s.after < oldest-1 || s.after > newest) {
 		s.after = newest
-		_, err = fmt.Fprintf(s.w, "id: %d\nevent: reset\ndata: {}\n\n", s.after)
-	} else {
-		_, err = fmt.Fprintf(s.w, "id: %d\nevent: hello\ndata: {}\n\n", s.after)
+		return s.write("id: %d\nevent: reset\ndata: {}\n\n", s.after)
 	}
-	if err != nil {
+	return s.write("id: %d\nevent: hello\ndata: {}\n\n", s.after)
+}
+
+// write sends one event at once.
+func (s *events) write(format string, args ...any) error {
+	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
 		return err
 	}
 	return s.rc.Flush()
@@ -183,7 +180,7 @@ func (s *events) send(ctx context.Context, ch Change) error {
 	z := s.c.zoneOf(ctx, ch.Estate)
 	v := ChangeView{ID: ch.Ref, Estate: ch.Estate, Device: ch.Device, At: z.at(ch.AtMS)}
 	if ch.Kind == "ticket" {
-		row, ok, err := s.c.tickets.Ticket(ctx, ticket.ID(ch.Ref))
+		row, ok, err := s.c.tickets.Ticket(ctx, s.p.Scope, ticket.ID(ch.Ref))
 		if err != nil {
 			return err
 		}

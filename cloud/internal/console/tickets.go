@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"strings"
@@ -93,7 +94,7 @@ func (c *Console) registerTickets() {
 
 // ticket reads a ticket that the caller may do a to.
 func (c *Console) ticket(ctx context.Context, id string, a access.Action) (TicketRow, error) {
-	row, ok, err := c.tickets.Ticket(ctx, ticket.ID(id))
+	row, ok, err := c.tickets.Ticket(ctx, who(ctx).Scope, ticket.ID(id))
 	if err != nil {
 		return TicketRow{}, err
 	}
@@ -299,4 +300,16 @@ func (c *Console) listDeliveries(ctx context.Context, in *DeliveriesInput) (*Pag
 	}
 	z := c.zoneOf(ctx, row.Ticket.Estate)
 	return pageOf(list, next, func(d routing.Delivery) DeliveryView { return deliveryView(d, z) }), nil
+}
+
+// Render returns a ticket as the API shows it, in Chinese: what pages carry.
+func (c *Console) Render(ctx context.Context, t ticket.Ticket) (json.RawMessage, error) {
+	row, ok, err := c.tickets.Ticket(ctx, access.Scope{Estates: []string{t.Estate}}, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, errNotFound
+	}
+	return json.Marshal(row.view(c.zoneOf(ctx, t.Estate), "zh"))
 }

@@ -62,7 +62,7 @@ func newTown(t *testing.T) *town {
 	}
 	w.console = console.New(console.Options{
 		Door:  access.NewDoor(w, passwords, now, log),
-		Fleet: fleetOf{w}, Tickets: ticketsOf{w}, Desk: deskOf{w}, Planning: planningOf{w}, Series: w, Latest: w, Changes: changesOf{w},
+		Fleet: fleetOf{w}, Tickets: ticketsOf{w}, Desk: deskOf{w}, Planning: planningOf{w}, Series: w, Latest: w, Changes: changesOf{w}, Sessions: &console.Sessions{},
 		PublicURL: "http://127.0.0.1:8080", Version: "0.1.0", NowMS: now, Log: log,
 	})
 	for _, e := range estates() {
@@ -184,11 +184,11 @@ func (k ticketsOf) Tickets(_ context.Context, q console.TicketQuery) ([]console.
 	})
 }
 
-func (k ticketsOf) Ticket(_ context.Context, id ticket.ID) (console.TicketRow, bool, error) {
+func (k ticketsOf) Ticket(_ context.Context, scope access.Scope, id ticket.ID) (console.TicketRow, bool, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	r, ok := k.tickets[id]
-	if !ok {
+	if !ok || !scope.Sees(r.Ticket.Estate, r.Ticket.Device, r.Ticket.DeviceKind) {
 		return console.TicketRow{}, false, nil
 	}
 	return *r, true, nil
@@ -233,7 +233,9 @@ func (d deskOf) Report(_ context.Context, r console.Report) (console.TicketRow, 
 type planningOf struct{ *town }
 
 func inEstate[T any](all []T, q console.Query, estate func(T) string) ([]T, string, error) {
-	return pick(all, func(t T) bool { return q.Scope.Estate(estate(t)) && !q.Scope.Limited && (q.Estate == "" || q.Estate == estate(t)) })
+	return pick(all, func(t T) bool {
+		return q.Scope.Estate(estate(t)) && !q.Scope.Limited && (q.Estate == "" || q.Estate == estate(t))
+	})
 }
 
 func drop[T any](all *[]T, match func(T) bool) (bool, error) {

@@ -1,0 +1,70 @@
+package app
+
+import (
+	"context"
+
+	"github.com/linshao/linshao/cloud/internal/db"
+	"github.com/linshao/linshao/cloud/internal/desk"
+	"github.com/linshao/linshao/cloud/internal/dispatch"
+	"github.com/linshao/linshao/cloud/internal/ingest"
+	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/telemetry"
+	"github.com/linshao/linshao/protocol/ticket"
+)
+
+// ingestTx lets ingest write the ledger and hand Transitions to the desk, in
+// one transaction.
+type ingestTx struct {
+	tx   *db.Tx
+	desk *desk.Desk
+}
+
+var _ ingest.Tx = ingestTx{}
+
+func inTx(store *db.Store, d *desk.Desk) ingest.InTx {
+	return func(ctx context.Context, f func(ingest.Tx) error) error {
+		return store.InTx(ctx, func(tx *db.Tx) error { return f(ingestTx{tx, d}) })
+	}
+}
+
+func logID(id ingest.LogID) db.LogID {
+	return db.LogID{Estate: id.Estate, Edge: id.Edge, Epoch: id.Epoch, Log: id.Log}
+}
+
+func (t ingestTx) Settled(ctx context.Context, id ingest.LogID) (envelope.RangeSet, error) {
+	return t.tx.Settled(ctx, logID(id))
+}
+
+func (t ingestTx) MarkSettled(ctx context.Context, id ingest.LogID, rs []envelope.Range) error {
+	return t.tx.MarkSettled(ctx, logID(id), rs)
+}
+
+func (t ingestTx) ApplyTransitions(ctx context.Context, estate, edge string, _ int64, ts []ticket.Transition) error {
+	_, err := t.desk.Apply(ctx, t.tx, desk.Arrival{Estate: estate, Edge: edge, Transitions: ts})
+	return err
+}
+
+func (t ingestTx) SaveEvents(ctx context.Context, estate, edge string, _ int64, es []telemetry.Event) error {
+	return t.tx.SaveEvents(ctx, estate, edge, es)
+}
+
+func (t ingestTx) SaveGaps(ctx context.Context, id ingest.LogID, gaps []envelope.Gap) error {
+	return t.tx.SaveGaps(ctx, logID(id), gaps)
+}
+
+func (t ingestTx) SaveHello(ctx context.Context, h envelope.Hello, _ int64) error {
+	clone, err := t.tx.SaveHello(ctx, h)
+	if err == nil && clone {
+		err = ingest.ErrClone
+	}
+	return err
+}
+
+// paging lets dispatch work in transactions of the database.
+type paging struct{ store *db.Store }
+
+var _ dispatch.Store = paging{}
+
+func (p paging) InTx(ctx context.Context, f func(dispatch.Tx) error) error {
+	return p.store.InTx(ctx, func(tx *db.Tx) error { return f(tx) })
+}

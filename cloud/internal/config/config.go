@@ -1,0 +1,179 @@
+// Package config reads cloud.yaml: strictly, with every mistake named by file,
+// line and column and how to mend it. It is the only reader of configuration
+// in the cloud.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/linshao/linshao/protocol/kit/config"
+)
+
+// File is cloud.yaml.
+type File struct {
+	DataDir  string   `yaml:"data_dir" jsonschema:"description=Everything the embedded default keeps"`
+	HTTP     HTTP     `yaml:"http"`
+	MQTT     MQTT     `yaml:"mqtt"`
+	Database Database `yaml:"database"`
+	Series   Series   `yaml:"series"`
+	Notify   Notify   `yaml:"notify"`
+	Demo     bool     `yaml:"demo" jsonschema:"description=Shows on every page that the data is simulated"`
+}
+
+// HTTP is the console, the API and /metrics.
+type HTTP struct {
+	Listen    string `yaml:"listen"`
+	PublicURL string `yaml:"public_url" jsonschema:"description=How phones reach the console; links in pages start with it"`
+	TLS       *TLS   `yaml:"tls"`
+}
+
+// TLS names a certificate and its key.
+type TLS struct {
+	Listen   string `yaml:"listen"`
+	Cert     string `yaml:"cert"`
+	Key      string `yaml:"key"`
+	ClientCA string `yaml:"client_ca"`
+}
+
+// MQTT is where edges connect.
+type MQTT struct {
+	Listen string `yaml:"listen"`
+	TLS    *TLS   `yaml:"tls"`
+}
+
+// Database is the relational state.
+type Database struct {
+	URL config.Secret `yaml:"url" jsonschema:"description=Empty: SQLite in data_dir; postgres://… in production"`
+}
+
+// Series is the time series store.
+type Series struct {
+	Backend         string           `yaml:"backend" jsonschema:"enum=embedded,enum=victoriametrics"`
+	Retention       config.Duration  `yaml:"retention"`
+	VictoriaMetrics *VictoriaMetrics `yaml:"victoriametrics"`
+}
+
+// VictoriaMetrics is a single node or a cluster's URL.
+type VictoriaMetrics struct {
+	URL string `yaml:"url"`
+}
+
+// Notify is how pages leave.
+type Notify struct {
+	// Webhook pages people over HTTP.
+	Webhook Webhook `yaml:"webhook"`
+}
+
+// Webhook bounds what a webhook may reach.
+type Webhook struct {
+	Timeout config.Duration `yaml:"timeout"`
+}
+
+// The backends.
+const (
+	Embedded        = "embedded"
+	VictoriaBackend = "victoriametrics"
+)
+
+func defaults() File {
+	return File{
+		DataDir: "./data/cloud", HTTP: HTTP{Listen: "127.0.0.1:8080"}, MQTT: MQTT{Listen: "127.0.0.1:1884"},
+		Series: Series{Backend: Embedded, Retention: config.Duration(400 * 24 * time.Hour)},
+		Notify: Notify{Webhook: Webhook{Timeout: config.Duration(10 * time.Second)}},
+	}
+}
+
+// Load reads and checks a file; environ is os.Environ's, from which LINSHAO_*
+// overrides keys. The error is a *config.Error; nothing on disk is changed.
+func Load(path string, environ []string) (File, error) {
+	f := defaults()
+	err := config.Load(path, &f, config.Options{Prefix: "LINSHAO", Environ: environ}, func(d *config.Document) {
+		checkListeners(d, &f)
+		checkDatabase(d, f.Database)
+		checkSeries(d, f.Series)
+		if f.DataDir == "" {
+			d.At("data_dir", "data_dir is empty", "name a folder, such as ./data/cloud")
+		}
+		if t := time.Duration(f.Notify.Webhook.Timeout); t < time.Second || t > time.Minute {
+			d.At("notify.webhook.timeout", "out of range", "write 1s to 1m")
+		}
+	})
+	return f, err
+}
+
+// Schema returns the JSON Schema of cloud.yaml, for editors.
+func Schema() ([]byte, error) { return config.Schema(&File{}, "linshao-cloud configuration") }
+
+func checkListeners(d *config.Document, f *File) {
+	// Whether a login exists is known only when the database is open; app
+	// asks Exposed and refuses then.
+	d.GuardListen("http.listen", f.HTTP.Listen, true, "")
+	if f.MQTT.Listen != "" {
+		d.GuardListen("mqtt.listen", f.MQTT.Listen, true, "")
+	}
+	if f.HTTP.PublicURL == "" {
+		f.HTTP.PublicURL = "http://" + f.HTTP.Listen
+	}
+	if u, err := url.Parse(f.HTTP.PublicURL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" && u.Path != "/" {
+		d.At("http.public_url", fmt.Sprintf("%q is not the address of a site", f.HTTP.PublicURL), "write https://HOST, without a path")
+	}
+	f.HTTP.PublicURL = strings.TrimSuffix(f.HTTP.PublicURL, "/")
+	for at, t := range map[string]*TLS{"http.tls": f.HTTP.TLS, "mqtt.tls": f.MQTT.TLS} {
+		if t == nil {
+			continue
+		}
+		if t.Listen != "" || at == "mqtt.tls" {
+			d.GuardListen(at+".listen", t.Listen, true, "")
+		}
+		for key, file := range map[string]string{"cert": t.Cert, "key": t.Key} {
+			if _, err := os.Stat(file); err != nil {
+				d.At(at+"."+key, err.Error(), "name a readable PEM file")
+			}
+		}
+	}
+}
+
+// Exposed names a listener that other machines can reach, or is empty.
+func (f File) Exposed() string {
+	for _, l := range []string{f.HTTP.Listen, f.MQTT.Listen} {
+		if l != "" && !config.Loopback(l) {
+			return l
+		}
+	}
+	return ""
+}
+
+func checkDatabase(d *config.Document, b Database) {
+	raw := b.URL.Reveal()
+	if raw == "" {
+		return
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		d.At("database.url", "not a PostgreSQL URL", "write postgres://USER:PASSWORD@HOST/DATABASE, or leave it empty for SQLite")
+	}
+}
+
+func checkSeries(d *config.Document, s Series) {
+	if s.Retention < config.Duration(41*24*time.Hour) {
+		d.At("series.retention", s.Retention.String()+" is too short", "write at least 41d: edges may bring samples that are 40 days old")
+	}
+	switch s.Backend {
+	case Embedded:
+	case VictoriaBackend:
+		if s.VictoriaMetrics == nil || s.VictoriaMetrics.URL == "" {
+			d.At("series", "the address of the server is missing", "add victoriametrics: {url: http://127.0.0.1:8428}")
+			return
+		}
+		u, err := url.Parse(s.VictoriaMetrics.URL)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			d.At("series.victoriametrics.url", fmt.Sprintf("%q is no URL", s.VictoriaMetrics.URL), "write http://HOST:8428")
+		}
+	default:
+		d.At("series.backend", fmt.Sprintf("there is no backend %q", s.Backend), "write embedded or victoriametrics")
+	}
+}
