@@ -80,7 +80,7 @@ func (b *Broker) Close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
-	b.ln.Close()
+	_ = b.ln.Close()
 	b.CutAll()
 	b.wg.Wait()
 }
@@ -90,7 +90,7 @@ func (b *Broker) CutAll() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for c := range b.clients {
-		c.conn.Close()
+		_ = c.conn.Close()
 	}
 }
 
@@ -107,7 +107,7 @@ func (b *Broker) accept() {
 		b.mu.Lock()
 		if b.closed {
 			b.mu.Unlock()
-			conn.Close()
+			_ = conn.Close()
 			continue
 		}
 		b.clients[c] = struct{}{}
@@ -123,7 +123,7 @@ func (b *Broker) serve(c *client) {
 	b.mu.Lock()
 	delete(b.clients, c)
 	b.mu.Unlock()
-	c.conn.Close()
+	_ = c.conn.Close()
 	if c.will != nil && !errors.Is(err, errGoodbye) {
 		b.judge(*c.will)
 		b.route(c.will.Topic, c.will.Payload)
