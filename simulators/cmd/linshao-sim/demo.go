@@ -89,7 +89,7 @@ func lanAddress(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the local network: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	host, _, err := net.SplitHostPort(conn.LocalAddr().String())
 	return host, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -116,19 +115,17 @@ func (c *runCommand) play(ctx context.Context, s *surroundings, story scenario.S
 }
 
 func (c *runCommand) rehearse(story scenario.Story) (scenario.Outcome, error) {
-	var w io.Writer = io.Discard
 	file, err := create(c.Record)
 	if err != nil {
 		return scenario.Outcome{}, err
 	}
-	if file != nil {
-		defer file.Close()
-		w = file
+	if file == nil {
+		return scenario.Rehearse(story, time.Now(), nil)
 	}
-	r, err := scenario.Record(w, story)
+	r, err := scenario.Record(file, story)
 	if err != nil {
-		return scenario.Outcome{}, err
+		return scenario.Outcome{}, errors.Join(err, file.Close())
 	}
 	out, err := scenario.Rehearse(story, time.Now(), r)
-	return out, errors.Join(err, r.Close())
+	return out, errors.Join(err, r.Close(), file.Close())
 }

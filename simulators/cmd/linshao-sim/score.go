@@ -44,7 +44,7 @@ func readFile[T any](path string, read func(io.Reader) ([]T, error)) ([]T, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	rows, err := read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", errUsage, path, err)
