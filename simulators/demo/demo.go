@@ -214,7 +214,7 @@ func startControl(ctx context.Context, g *run.Group, s *site, sims control.Estat
 	}
 	s.simURL = "http://" + ln.Addr().String()
 	return g.Go(ctx, "side door", func(ctx context.Context) error {
-		stop := context.AfterFunc(ctx, func() { server.Close() })
+		stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 		defer stop()
 		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -62,7 +62,7 @@ func start(p program) (*process, error) {
 		// as long as the process.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		defer log.Close()
+		defer func() { _ = log.Close() }()
 		err := x.cmd.Start()
 		started <- err
 		if err == nil {

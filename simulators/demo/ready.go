@@ -18,10 +18,9 @@ func awaitReady(ctx context.Context, failed <-chan struct{}, url string) error {
 	defer client.CloseIdleConnections()
 	again := time.NewTicker(askEvery)
 	defer again.Stop()
-	why := "no answer yet"
 	for {
-		var ok bool
-		if why, ok = ask(ctx, client, url); ok {
+		why, ok := ask(ctx, client, url)
+		if ok {
 			return nil
 		}
 		select {

@@ -155,7 +155,7 @@ func probe(addr string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return "", err
