@@ -53,8 +53,9 @@ func newRobot(d Device, rng *rand.Rand, startMS int64) *robot {
 
 func (b *robot) step(nowMS int64) []Report {
 	if b.choose() {
-		b.pending = append(b.pending, Report{Device: b.id, AtMS: nowMS, Event: "checkpoint_passed",
-			Data: map[string]any{"checkpoint": b.next}})
+		b.pending = append(b.pending, Report{
+			Device: b.id, AtMS: nowMS, Event: "checkpoint_passed", Data: map[string]any{"checkpoint": b.next},
+		})
 	}
 	b.drive()
 	b.spend()
