@@ -73,7 +73,7 @@ func (k *Link) Close() { k.Disconnect(farewellMS) }
 func (k *Link) Cut() {
 	tcp, ok := k.conn.(*net.TCPConn)
 	if !ok {
-		k.conn.Close()
+		_ = k.conn.Close()
 		return
 	}
 	// Errors mean that it is broken already.
