@@ -152,21 +152,21 @@ func TestNothingIsLostOrReorderedOverBrokenConnections(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		count++
-		if count%29 == 0 {
+		if count%31 == 0 {
 			return broker.Drop
 		}
 		taken[string(m.Payload)] = true
-		if count%43 == 0 {
+		if count%53 == 0 {
 			return broker.AckDrop
 		}
 		return broker.Ack
 	}, nil)
-	s.publish(1, 120)
-	s.wantJournal(120)
+	s.publish(1, 90)
+	s.wantJournal(90)
 	mu.Lock()
 	defer mu.Unlock()
-	if len(taken) != 120 {
-		t.Errorf("the journal promises 120 messages, the gateway has %d", len(taken))
+	if len(taken) != 90 {
+		t.Errorf("the journal promises 90 messages, the gateway has %d", len(taken))
 	}
 }
 
