@@ -31,7 +31,7 @@ func (p *Proxy) accept() {
 		p.mu.Unlock()
 		if refuse {
 			_ = client.SetLinger(0)
-			client.Close()
+			_ = client.Close()
 		}
 	}
 }
@@ -40,7 +40,7 @@ func (p *Proxy) accept() {
 func (p *Proxy) join(client *net.TCPConn) {
 	conn, err := net.DialTimeout("tcp", p.target, 5*time.Second)
 	if err != nil {
-		client.Close()
+		_ = client.Close()
 		return
 	}
 	c := &pair{client: client, target: conn.(*net.TCPConn), done: make(chan struct{})}

@@ -160,7 +160,7 @@ func (c *pair) reset() {
 		close(c.done)
 		for _, conn := range []*net.TCPConn{c.client, c.target} {
 			_ = conn.SetLinger(0)
-			conn.Close()
+			_ = conn.Close()
 		}
 	})
 }
