@@ -46,7 +46,7 @@ func Play(ctx context.Context, o Options) (scenario.Outcome, error) {
 	if err != nil {
 		return scenario.Outcome{}, err
 	}
-	defer e.Close()
+	defer func() { _ = e.Close() }()
 	run, end := context.WithCancel(ctx)
 	defer end()
 	g, run := errgroup.WithContext(run)
@@ -96,7 +96,7 @@ func direct(ctx context.Context, d *scenario.Director, p pace.Pace, e *live.Esta
 
 func serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve side door: %w", err)
