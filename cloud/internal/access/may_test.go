@@ -49,7 +49,8 @@ func TestNobodyReachesIntoAForeignEstate(t *testing.T) {
 		{Kind: access.EdgeBox, ID: "sunrise/e1", Scope: mine},
 		{Kind: access.LinkKind, ID: "d1", Ticket: "t1", Scope: mine},
 		{Kind: access.Reporter, Scope: mine},
-		{}, {Kind: "made-up", Role: access.Admin, Scope: access.Scope{AllEstates: true}},
+		{},
+		{Kind: "made-up", Role: access.Admin, Scope: access.Scope{AllEstates: true}},
 		{Kind: access.User, Role: "made-up", Scope: access.Scope{AllEstates: true}},
 	}
 	for _, r := range roles {
@@ -61,8 +62,11 @@ func TestNobodyReachesIntoAForeignEstate(t *testing.T) {
 	for _, p := range principals {
 		for _, a := range actions {
 			for _, target := range []access.Target{
-				{Estate: "other"}, {Estate: "other", Device: "d", DeviceKind: "elevator"},
-				{Estate: "other", Ticket: "t1"}, {Estate: "other", Edge: "e1"}, {},
+				{Estate: "other"},
+				{Estate: "other", Device: "d", DeviceKind: "elevator"},
+				{Estate: "other", Ticket: "t1"},
+				{Estate: "other", Edge: "e1"},
+				{},
 			} {
 				if access.May(p, a, target) {
 					t.Errorf("%+v may %s %+v", p, a, target)

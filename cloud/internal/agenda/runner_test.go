@@ -91,6 +91,9 @@ func (s *stage) telling(ctx context.Context, w agenda.Work) error {
 	return nil
 }
 
+// pass lets virtual time pass.
+func pass(d time.Duration) { <-time.After(d) }
+
 func jobs(j agenda.Job) map[string]agenda.Job { return map[string]agenda.Job{"step": j} }
 
 func TestStepsFireInOrderAtTheirInstant(t *testing.T) {
@@ -102,7 +105,7 @@ func TestStepsFireInOrderAtTheirInstant(t *testing.T) {
 		s.put("first", 0)
 		s.put("second", 60*time.Second)
 		s.run(agenda.Options{Jobs: jobs(s.telling)})
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		s.want("0s first", "1m0s second", "5m0s third")
 	})
 }
@@ -113,14 +116,14 @@ func TestAWakeIsNotRoundedToThePoll(t *testing.T) {
 		s := newStage(t)
 		defer s.end()
 		r, _ := s.run(agenda.Options{Jobs: jobs(s.telling), Poll: time.Hour})
-		time.Sleep(90 * time.Second)
+		pass(90 * time.Second)
 		s.put("page", 90*time.Second)
 		r.Wake(s.start.Add(90 * time.Second).UnixMilli())
 		synctest.Wait()
 		s.put("next step", 95*time.Second)
 		r.Wake(s.start.Add(95 * time.Second).UnixMilli())
 		r.Wake(s.start.Add(99 * time.Second).UnixMilli())
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.want("1m30s page", "1m35s next step")
 	})
 }
@@ -132,9 +135,9 @@ func TestWhatOthersPutIsSeenByPolling(t *testing.T) {
 		s := newStage(t)
 		defer s.end()
 		s.run(agenda.Options{Jobs: jobs(s.telling)})
-		time.Sleep(10*time.Second + 100*time.Millisecond)
+		pass(10*time.Second + 100*time.Millisecond)
 		s.put("theirs", 0)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		s.want("10.5s theirs")
 	})
 }
@@ -155,7 +158,7 @@ func TestAFailedJobComesBackWithGrowingPauses(t *testing.T) {
 			}
 			return nil
 		})})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.want("0s attempt 1", "1s attempt 2", "3s attempt 3")
 	})
 }
@@ -167,13 +170,13 @@ func TestALongJobKeepsItsLease(t *testing.T) {
 		defer s.end()
 		s.put("slow page", 0)
 		slow := func(ctx context.Context, w agenda.Work) error {
-			time.Sleep(10 * time.Second)
+			pass(10 * time.Second)
 			s.say("done %d, %v", w.Attempt, ctx.Err())
 			return nil
 		}
 		s.run(agenda.Options{Jobs: jobs(slow)})
 		s.run(agenda.Options{Jobs: jobs(slow)})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.want("10s done 1, <nil>")
 	})
 }
@@ -219,14 +222,14 @@ func TestAPausedHolderIsTakenOverAndCannotWrite(t *testing.T) {
 		paused := &frozen{Store: s.table}
 		s.run(agenda.Options{Store: paused, Jobs: jobs(func(ctx context.Context, w agenda.Work) error {
 			paused.freeze(true)
-			time.Sleep(20 * time.Second) // SIGSTOP: not even ctx is looked at
+			pass(20 * time.Second) // SIGSTOP: not even ctx is looked at
 			paused.freeze(false)
 			s.say("paused holder wakes: %v, settles: %v", context.Cause(ctx), s.table.Finish(ctx, w))
 			return nil
 		})})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		s.run(agenda.Options{Jobs: jobs(s.telling)})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.want("3s page", "20s paused holder wakes: lease lost, settles: lease lost")
 	})
 }
@@ -244,7 +247,7 @@ func TestADeadHoldersItemIsDoneByTheNext(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.run(agenda.Options{Jobs: jobs(s.telling)})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.want("3s page")
 	})
 }
@@ -267,12 +270,12 @@ func TestTwoRunnersShareWithoutRepeating(t *testing.T) {
 			got = append(got, w.Key)
 			late = max(late, time.Since(time.UnixMilli(w.RunAtMS)))
 			mu.Unlock()
-			time.Sleep(30 * time.Millisecond)
+			pass(30 * time.Millisecond)
 			return nil
 		}
 		s.run(agenda.Options{Jobs: jobs(job), Workers: 3})
 		s.run(agenda.Options{Jobs: jobs(job), Workers: 3})
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		mu.Lock()
 		defer mu.Unlock()
 		slices.Sort(got)
@@ -297,16 +300,16 @@ func TestAPassengerIsNotQueuedBehindNuisance(t *testing.T) {
 			if w.Urgent {
 				s.say("%s", w.Key)
 			}
-			time.Sleep(100 * time.Millisecond)
+			pass(100 * time.Millisecond)
 			return nil
 		}
 		s.run(agenda.Options{Jobs: jobs(job), Workers: 2})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		it := agenda.Item{Kind: "step", Key: "passenger", RunAtMS: time.Now().UnixMilli(), Urgent: true}
 		if err := s.table.Put(t.Context(), it); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		pass(time.Second)
 		if len(s.done) != 1 || s.done[0] != "1s passenger" && s.done[0] != "1.1s passenger" {
 			t.Errorf("got %q", s.done)
 		}
@@ -323,10 +326,10 @@ func TestAStopHandsWorkBackAtOnce(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		stop()
 		s.run(agenda.Options{Jobs: jobs(s.telling)})
-		time.Sleep(time.Second)
+		pass(time.Second)
 		s.want("1s page")
 	})
 }
@@ -338,7 +341,7 @@ func TestAnUnknownKindIsPutOff(t *testing.T) {
 		defer s.end()
 		s.put("from the future", 0)
 		s.run(agenda.Options{Jobs: map[string]agenda.Job{"other": s.telling}})
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if next, ok, _ := s.table.NextDue(t.Context(), false); !ok || next < time.Now().UnixMilli() {
 			t.Errorf("next due %d, %v", next, ok)
 		}

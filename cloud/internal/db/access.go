@@ -93,7 +93,7 @@ func (a Access) LooksAfter(ctx context.Context, estates []string, staff string) 
 		Join("JOIN staff AS s ON s.estate = org_row.estate AND s.org = org_row.id").
 		Where("s.id = ? AND org_row.kind = ?", clean(staff), "contractor").Order("org_row.estate", "org_row.id")
 	if len(estates) > 0 {
-		q = q.Where("s.estate IN (?)", bun.In(estates))
+		q = q.Where("s.estate IN (?)", bun.List(estates))
 	}
 	if err := q.Scan(ctx); err != nil {
 		return nil, false, fmt.Errorf("read contractor of %s: %w", staff, err)
@@ -138,5 +138,5 @@ func (a Access) CountTry(ctx context.Context, keys []string, nowMS, windowMS int
 
 // ForgetTries implements access.Store.
 func (a Access) ForgetTries(ctx context.Context, keys []string) error {
-	return a.exec(ctx, "DELETE FROM tries WHERE key IN (?)", bun.In(keys))
+	return a.exec(ctx, "DELETE FROM tries WHERE key IN (?)", bun.List(keys))
 }

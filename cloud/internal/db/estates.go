@@ -43,7 +43,7 @@ func (v *View) Estates(ctx context.Context, p Page) ([]fleet.Estate, string, err
 	var rows []estateRow
 	q := v.db.NewSelect().Model(&rows)
 	if !p.Scope.AllEstates {
-		q = q.Where("id IN (?)", bun.In(p.Scope.Estates))
+		q = q.Where("id IN (?)", bun.List(p.Scope.Estates))
 	}
 	if p.Estate != "" {
 		q = q.Where("id = ?", clean(p.Estate))

@@ -91,7 +91,7 @@ func (tx *Tx) rewriteLedger(ctx context.Context, id LogID, before, after envelop
 	if len(gone) > 0 {
 		_, err := tx.db.NewDelete().Model((*ledgerRow)(nil)).
 			Where("estate = ? AND edge = ? AND epoch = ? AND log = ?", id.Estate, id.Edge, clean(id.Epoch), clean(string(id.Log))).
-			Where("first_seq IN (?)", bun.In(gone)).Exec(ctx)
+			Where("first_seq IN (?)", bun.List(gone)).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("merge ledger: %w", err)
 		}

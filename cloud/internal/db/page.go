@@ -42,7 +42,7 @@ func (p Page) limit() int {
 // within restricts q to the page's estates. The column is named estate.
 func (p Page) within(q *bun.SelectQuery) *bun.SelectQuery {
 	if !p.Scope.AllEstates {
-		q = q.Where("estate IN (?)", bun.In(p.Scope.Estates))
+		q = q.Where("estate IN (?)", bun.List(p.Scope.Estates))
 	}
 	if p.Estate != "" {
 		q = q.Where("estate = ?", p.Estate)
@@ -56,7 +56,7 @@ func (p Page) looksAfter(q *bun.SelectQuery, device, kind string) *bun.SelectQue
 		return q
 	}
 	return q.Where("(? IN (?) OR ? IN (?))",
-		bun.Ident(device), bun.In(p.Scope.Devices), bun.Ident(kind), bun.In(p.Scope.Kinds))
+		bun.Ident(device), bun.List(p.Scope.Devices), bun.Ident(kind), bun.List(p.Scope.Kinds))
 }
 
 // byID orders q by (estate, id) and goes on behind the cursor.

@@ -173,10 +173,10 @@ func (v *View) Tickets(ctx context.Context, t TicketQuery) ([]desk.Row, string, 
 	var rows []ticketRow
 	q := t.looksAfter(t.within(v.db.NewSelect().Model(&rows)), "device", "device_kind")
 	if len(t.States) > 0 {
-		q = q.Where("state IN (?)", bun.In(t.States))
+		q = q.Where("state IN (?)", bun.List(t.States))
 	}
 	if len(t.Severities) > 0 {
-		q = q.Where("severity IN (?)", bun.In(t.Severities))
+		q = q.Where("severity IN (?)", bun.List(t.Severities))
 	}
 	if t.Assignee != "" {
 		q = q.Where("assignee = ?", clean(t.Assignee))
@@ -218,7 +218,7 @@ func (v *View) addLogs(ctx context.Context, rows []desk.Row) error {
 		estates, ids = append(estates, r.Estate), append(ids, string(r.ID))
 	}
 	var found []transitionRow
-	err := v.db.NewSelect().Model(&found).Where("estate IN (?)", bun.In(estates)).Where("ticket IN (?)", bun.In(ids)).Scan(ctx)
+	err := v.db.NewSelect().Model(&found).Where("estate IN (?)", bun.List(estates)).Where("ticket IN (?)", bun.List(ids)).Scan(ctx)
 	if err != nil {
 		return fmt.Errorf("read logs: %w", err)
 	}

@@ -45,7 +45,7 @@ func (v *View) KnownTransitions(ctx context.Context, estate string, ids []string
 		cleaned = append(cleaned, clean(id))
 	}
 	var have []string
-	err := v.db.NewRaw("SELECT id FROM transitions WHERE estate = ? AND id IN (?)", clean(estate), bun.In(cleaned)).Scan(ctx, &have)
+	err := v.db.NewRaw("SELECT id FROM transitions WHERE estate = ? AND id IN (?)", clean(estate), bun.List(cleaned)).Scan(ctx, &have)
 	if err != nil {
 		return nil, fmt.Errorf("look for transitions: %w", err)
 	}
@@ -105,7 +105,7 @@ func (v *View) TransitionDocs(ctx context.Context, estate string, refs []string)
 		return docs, nil
 	}
 	var rows []transitionRow
-	if err := v.db.NewSelect().Model(&rows).Where("estate = ?", clean(estate)).Where("id IN (?)", bun.In(refs)).Scan(ctx); err != nil {
+	if err := v.db.NewSelect().Model(&rows).Where("estate = ?", clean(estate)).Where("id IN (?)", bun.List(refs)).Scan(ctx); err != nil {
 		return nil, fmt.Errorf("read transition documents: %w", err)
 	}
 	for _, r := range rows {

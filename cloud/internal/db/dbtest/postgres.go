@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,14 +33,25 @@ type cluster struct {
 	keep io.WriteCloser
 }
 
-// shared is started by the first test that needs it.
-var shared = sync.OnceValues(start)
+// shared is the binary's one cluster, started by the first test that needs it.
+var shared lazy
+
+type lazy struct {
+	once    sync.Once
+	cluster *cluster
+	err     error
+}
+
+func (l *lazy) get(ctx context.Context) (*cluster, error) {
+	l.once.Do(func() { l.cluster, l.err = start(ctx) })
+	return l.cluster, l.err
+}
 
 const install = "PostgreSQL 15 is missing: apt-get install postgresql-15"
 
 func emptyPostgres(t *testing.T) db.Options {
 	t.Helper()
-	c, err := shared()
+	c, err := shared.get(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,8 +98,8 @@ func (c *cluster) exec(ctx context.Context, query string) error {
 	if err != nil {
 		return fmt.Errorf("connect to test cluster: %w", err)
 	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, query); err != nil {
+	_, err = conn.Exec(ctx, query)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
 		return fmt.Errorf("%s: %w", query, err)
 	}
 	return nil
@@ -107,7 +119,7 @@ wait $pid
 rm -rf "$dir"
 `
 
-func start() (*cluster, error) {
+func start(ctx context.Context) (*cluster, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -138,12 +150,12 @@ func start() (*cluster, error) {
 		gone.Store(true)
 	}()
 	c := &cluster{dir: dir, keep: keep}
-	return c, c.wait(&gone)
+	return c, c.wait(ctx, &gone)
 }
 
 // wait polls until the server answers.
-func (c *cluster) wait(gone *atomic.Bool) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (c *cluster) wait(ctx context.Context, gone *atomic.Bool) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
