@@ -11,7 +11,7 @@ import (
 func WriteNewerMark(fs vfs.FS, name string) error {
 	b := mark{turn: 1, durable: 1, issued: 1}.encode(Samples)
 	le.PutUint16(b[8:], version+1)
-	le.PutUint32(b[56:], crc32.Checksum(b[:56], castagnoli))
+	le.PutUint32(b[64:], crc32.Checksum(b[:64], castagnoli))
 	return vfs.WriteFile(fs, path.Dir(name), path.Base(name), b)
 }
 

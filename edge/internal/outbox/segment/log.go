@@ -171,7 +171,7 @@ func (l *Log) Begin(id [16]byte) error {
 	if err := l.saveList(list{life: life, nextID: l.nextID, entries: l.sealedEntries()}); err != nil {
 		return fmt.Errorf("begin life: %w", err)
 	}
-	if err := l.marker.save(mark{life: id, durable: l.last(), issued: l.next - 1}); err != nil {
+	if err := l.marker.save(mark{life: life, durable: l.last(), issued: l.next - 1}); err != nil {
 		return fmt.Errorf("begin life: %w", err)
 	}
 	l.mu.Lock()
@@ -277,7 +277,7 @@ func (l *Log) leaseTo(end Index) error {
 	if l.marker.file != nil && m.issued >= end {
 		return nil
 	}
-	m.life, m.durable, m.issued = l.life.ID, l.last(), max(m.issued, end+lease)
+	m.life, m.durable, m.issued = l.life, l.last(), max(m.issued, end+lease)
 	return l.marker.save(m)
 }
 
@@ -419,6 +419,15 @@ func (l *Log) asListed(entries []entry) list {
 	return list{life: l.life, nextID: l.nextID, entries: out}
 }
 
+// Resize sets how large the next segments will be. It is never less than what
+// a batch needs.
+func (l *Log) Resize(segmentBytes int64) {
+	l.w.Lock()
+	defer l.w.Unlock()
+	l.o.SegmentBytes = segmentBytes
+	l.o.MinSegmentBytes = min(l.o.MinSegmentBytes, segmentBytes)
+}
+
 // Close seals the log and makes its mark exact. Nothing that Append has
 // acknowledged depends on it.
 func (l *Log) Close() error {
@@ -435,7 +444,7 @@ func (l *Log) Close() error {
 		err = l.saveList(l.asListed(l.entries))
 	}
 	if l.hasLife && l.marker.file != nil {
-		err = errors.Join(err, l.marker.save(mark{life: l.life.ID, durable: l.last(), issued: l.next - 1}))
+		err = errors.Join(err, l.marker.save(mark{life: l.life, durable: l.last(), issued: l.next - 1}))
 	}
 	l.marker.drop()
 	return err

@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	slotSize = 64
+	slotSize = 72
 	slotStep = 512 // one sector each: a torn write spoils one slot only
 )
 
 // mark is the high-water mark of a log [S-5].
 type mark struct {
 	turn    uint64
-	life    [16]byte
+	life    Life
 	durable Index
 	issued  Index
 }
@@ -27,20 +27,20 @@ func (m mark) encode(kind Kind) []byte {
 	le.PutUint16(b[8:], version)
 	b[10] = byte(kind)
 	le.PutUint64(b[16:], m.turn)
-	copy(b[24:], m.life[:])
-	le.PutUint64(b[40:], uint64(m.durable))
-	le.PutUint64(b[48:], uint64(m.issued))
-	le.PutUint32(b[56:], crc32.Checksum(b[:56], castagnoli))
+	putLife(b[24:], m.life)
+	le.PutUint64(b[48:], uint64(m.durable))
+	le.PutUint64(b[56:], uint64(m.issued))
+	le.PutUint32(b[64:], crc32.Checksum(b[:64], castagnoli))
 	return b
 }
 
 func decodeMark(b []byte, kind Kind) (mark, error) {
-	if err := check(b, slotSize, 56, markMagic, kind); err != nil {
+	if err := check(b, slotSize, 64, markMagic, kind); err != nil {
 		return mark{}, err
 	}
 	return mark{
-		turn: le.Uint64(b[16:]), life: [16]byte(b[24:40]),
-		durable: Index(le.Uint64(b[40:])), issued: Index(le.Uint64(b[48:])),
+		turn: le.Uint64(b[16:]), life: lifeAt(b[24:]),
+		durable: Index(le.Uint64(b[48:])), issued: Index(le.Uint64(b[56:])),
 	}, nil
 }
 

@@ -24,6 +24,8 @@ type Recovery struct {
 	// LostFirst to LostLast are acknowledged records that are gone from the
 	// log's end; both 0 if none are known.
 	LostFirst, LostLast Index
+	// LostLife is the life they belong to.
+	LostLife Life
 	// Notes tell an operator what was repaired.
 	Notes []string
 }
@@ -288,7 +290,7 @@ func (r *found) judge() {
 	case r.New:
 	case !r.marked:
 		r.notef("high-water mark is missing or damaged")
-	case r.mark.life != r.list.life.ID:
+	case r.mark.life != r.list.life:
 		r.notef("log and high-water mark are of different lives")
 	case r.last >= r.mark.durable:
 		r.Proven = true
@@ -298,6 +300,7 @@ func (r *found) judge() {
 		if r.bare <= r.mark.durable {
 			r.LostFirst = max(r.LostFirst, r.bare)
 		}
+		r.LostLife = r.mark.life
 		r.notef("records %d to %d were acknowledged and are gone", r.LostFirst, r.LostLast)
 	}
 }

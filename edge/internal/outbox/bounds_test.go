@@ -1,0 +1,197 @@
+package outbox_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/linshao/linshao/protocol/envelope"
+
+	"github.com/linshao/linshao/edge/internal/outbox"
+	"github.com/linshao/linshao/edge/internal/vfs"
+)
+
+// wide makes a record of about a kilobyte.
+func (r *rig) wide(v int) envelope.Record {
+	rec := r.sample(v)
+	rec.Samples[0].Text = noise(v, 1000)
+	return rec
+}
+
+func TestAboveMaxBytesTheOldestSamplesGoAsGaps(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, vfs.NewMem())
+	r.o.MaxBytes, r.o.SampleSegment = 1<<20, 64<<10
+	r.open()
+	check(t, r.box.Append(r.ctx, []envelope.Record{r.alarm("first")}, nil))
+	const n = 3000
+	for i := range n {
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(i)}))
+		if b := r.box.Stats().Bytes; b > 1<<20 {
+			t.Fatalf("%d bytes after %d records", b, i)
+		}
+	}
+	st := r.box.Stats()
+	gone := int(st.Dropped["dropped_full"])
+	if gone < n/2 || st.Samples.Missing != uint64(gone) || int(st.Samples.Records) != n-gone {
+		t.Errorf("%+v", st)
+	}
+	r.open() // gaps survive
+	r.drain(envelope.Samples, true)
+	r.drain(envelope.Alarm, true)
+	r.cloud.wantNoHoles(t)
+	if len(r.cloud.values) != n-gone || r.cloud.values[0] != gone || len(r.cloud.raised) != 1 {
+		t.Errorf("cloud has %d samples from %d on", len(r.cloud.values), r.cloud.values[0])
+	}
+	for _, gs := range r.cloud.gaps {
+		for _, g := range gs {
+			if g.Reason != "dropped_full" || g.ToMS != start.UnixMilli() {
+				t.Errorf("gap %+v", g)
+			}
+		}
+	}
+	if st := r.box.Stats(); st.Samples.Missing != 0 || st.Samples.Records != 0 {
+		t.Errorf("after the drain: %+v", st)
+	}
+}
+
+func TestWhatIsSettledIsNotReportedAsDropped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, vfs.NewMem())
+	r.o.MaxBytes, r.o.SampleSegment = 1<<20, 64<<10
+	r.open()
+	for i := range 300 {
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(i)}))
+	}
+	e, _, err := r.box.Lease(envelope.Samples, 11, 301, 1<<20) // all but the first ten
+	for pos := uint64(11); len(e.Sequences) > 0; {
+		check(t, err)
+		check(t, r.box.Settle(r.cloud.take(t, e)))
+		e, pos, err = r.box.Lease(envelope.Samples, pos, 301, 1<<20)
+	}
+	for i := range 700 {
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(300 + i)}))
+	}
+	if n := r.box.Stats().Dropped["dropped_full"]; n != 10 {
+		t.Errorf("%d reported as dropped, want the 10 unsettled", n)
+	}
+}
+
+func TestOldSamplesGoByAgeUnlessTheClockIsDoubtful(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, vfs.NewMem())
+	trusted := false
+	r.o.MaxAge, r.o.Trusted = 24*time.Hour, func() bool { return trusted }
+	r.open()
+	r.samples(0, 200)
+	for i := range 60 {
+		check(t, r.box.Append(r.ctx, []envelope.Record{r.alarm(fmt.Sprint(i))}, nil))
+	}
+	r.clock.Advance(25 * time.Hour)
+	r.samples(200, 1)
+	if n := r.box.Stats().Dropped["dropped_age"]; n != 0 {
+		t.Errorf("%d dropped by a clock that is not trusted", n)
+	}
+	trusted = true
+	r.clock.Advance(2 * time.Second)
+	r.samples(201, 1)
+	st := r.box.Stats()
+	if n := st.Dropped["dropped_age"]; n < 100 || n > 200 {
+		t.Errorf("%d of 200 dropped", n)
+	}
+	if st.Alarm.Records != 60 {
+		t.Errorf("%d alarms left", st.Alarm.Records)
+	}
+	r.drain(envelope.Samples, true)
+	r.cloud.wantNoHoles(t)
+}
+
+func TestRecordsOfADoubtfulClockDoNotAge(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, vfs.NewMem())
+	r.o.MaxAge = time.Hour
+	r.open()
+	for i := range 200 {
+		rec := r.sample(i)
+		rec.Origin.ClockTrusted, rec.Origin.EdgeMS = false, 1000 // 1970
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{rec}))
+	}
+	r.clock.Advance(48 * time.Hour)
+	r.samples(200, 1)
+	if n := r.box.Stats().Dropped["dropped_age"]; n != 0 {
+		t.Errorf("%d dropped", n)
+	}
+}
+
+// A disk that others fill: samples stop being acknowledged, alarms go on from
+// the reserve, everything works again when there is space.
+func TestAFullDiskStopsSamplesNotAlarms(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	m.SetCapacity(16 << 20)
+	r := newRig(t, m)
+	r.o.ReserveBytes, r.o.AlarmSegment, r.o.SampleSegment = 4<<20, 256<<10, 1<<20
+	r.open()
+	r.samples(0, 10)
+	filler, err := m.Create("/filler")
+	check(t, err)
+	free, err := m.Free("/")
+	check(t, err)
+	check(t, filler.Allocate(free)) // not a byte left
+	stored, refused := 10, 0
+	for i := 10; refused < 20; i++ {
+		err := r.box.Append(r.ctx, nil, []envelope.Record{r.wide(i)})
+		var se *outbox.SamplesError
+		switch {
+		case err == nil:
+			stored++
+		case isFull(err) && errors.As(err, &se) && se.AlarmDurable():
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	const alarms = 1500
+	for i := range alarms {
+		a := r.alarm(fmt.Sprint(i))
+		a.Transitions[0].Note = noise(i, 400)
+		if err := r.box.Append(r.ctx, []envelope.Record{a}, nil); err != nil {
+			t.Fatalf("alarm %d: %v", i, err)
+		}
+	}
+	if _, _, err := r.box.NextSession(); err != nil {
+		t.Errorf("session on a full disk: %v", err)
+	}
+	if err := r.box.Append(r.ctx, nil, []envelope.Record{r.wide(0)}); !isFull(err) {
+		t.Errorf("samples took the reserve: %v", err)
+	}
+	check(t, m.Remove("/filler"))
+	before := r.box.Stats().Samples.Records
+	r.samples(5000, 10)
+	if n := r.box.Stats().Samples.Records; n != before+10 || int(before) != stored {
+		t.Errorf("%d, then %d samples, %d stored", before, n, stored)
+	}
+	r.open()
+	if got := r.replay(); len(got) != alarms {
+		t.Errorf("%d alarms after restart", len(got))
+	}
+}
+
+func TestBelowMinFreeTheOldestGo(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	m.SetCapacity(4 << 20)
+	r := newRig(t, m)
+	r.o.MinFree, r.o.SampleSegment = 2<<20, 128<<10
+	r.open()
+	for i := range 5000 {
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(i)}))
+		if free, _ := m.Free("/"); free < 2<<20 {
+			t.Fatalf("%d bytes free after %d records", free, i)
+		}
+	}
+	if n := r.box.Stats().Dropped["dropped_full"]; n < 2000 {
+		t.Errorf("%d dropped", n)
+	}
+}
