@@ -1,0 +1,56 @@
+package uplink
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/linshao/linshao/protocol/envelope"
+)
+
+func seqs(first, last envelope.Sequence) []envelope.Range {
+	return []envelope.Range{{First: first, Last: last}}
+}
+
+func TestAReceiptSettlesOnlyWhatItNames(t *testing.T) {
+	t.Parallel()
+	var w window
+	w.add(&parcel{log: envelope.Samples, epoch: "e", need: seqs(1, 10)})
+	w.add(&parcel{log: envelope.Alarm, epoch: "e", need: seqs(1, 10)})
+	w.add(&parcel{log: envelope.Samples, epoch: "before", need: seqs(1, 10)})
+	for _, r := range []envelope.Receipt{
+		{Log: envelope.Samples, Epoch: "e", Sequences: seqs(1, 4)},
+		{Log: envelope.Samples, Epoch: "e", Sequences: seqs(20, 30)},
+		{Log: envelope.Samples, Epoch: "other", Sequences: seqs(1, 10)},
+	} {
+		if _, ok := w.settle(r); ok {
+			t.Errorf("%+v settled something", r)
+		}
+	}
+	if _, ok := w.settle(envelope.Receipt{Log: envelope.Samples, Epoch: "e", Sequences: seqs(5, 10)}); !ok || len(w.parcels) != 2 {
+		t.Errorf("two receipts together did not settle, %d parcels left", len(w.parcels))
+	}
+}
+
+func TestSamplesNeverTakeTheAlarmsRoom(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		var w window
+		for range rapid.IntRange(0, 200).Draw(rt, "parcels") {
+			lane := rapid.SampledFrom([]envelope.Lane{envelope.LaneLive, envelope.LaneBackfill}).Draw(rt, "lane")
+			if w.room(lane) {
+				w.add(&parcel{lane: lane, bytes: rapid.IntRange(1, 200_000).Draw(rt, "bytes")})
+			}
+		}
+		if !w.room(envelope.LaneAlarm) {
+			rt.Fatal("no room for an alarm behind samples")
+		}
+		bytes := 0
+		for _, p := range w.parcels {
+			bytes += p.bytes
+		}
+		if len(w.parcels) > samplesWindow || bytes > samplesBudget+200_000 {
+			rt.Fatalf("%d parcels, %d bytes on the way", len(w.parcels), bytes)
+		}
+	})
+}
