@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/linshao/linshao/edge/internal/detect"
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/protocol/kit/config"
 )
@@ -152,4 +153,30 @@ func readable(path string) error {
 		return err
 	}
 	return f.Close()
+}
+
+// IsMistake reports whether an error is one that the operator mends in a file.
+func IsMistake(err error) bool {
+	var c *config.Error
+	var p device.Problems
+	return errors.As(err, &c) || errors.As(err, &p)
+}
+
+// LoadRules reads a file that holds the key rules, as edge.yaml does.
+func LoadRules(path string) ([]device.Rule, error) {
+	var f struct {
+		Rules []device.Rule `yaml:"rules"`
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &config.Error{Problems: []config.Problem{{File: path, Message: err.Error(), Mend: "give the path of a readable YAML file"}}}
+	}
+	err = config.Decode(path, text, &f, config.Options{}, func(d *config.Document) {
+		for i := range f.Rules {
+			if err := detect.Check(&f.Rules[i]); err != nil {
+				d.At(fmt.Sprintf("rules[%d].detector", i), err.Error(), "")
+			}
+		}
+	})
+	return f.Rules, err
 }

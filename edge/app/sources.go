@@ -1,0 +1,81 @@
+package app
+
+import (
+	"time"
+
+	"github.com/linshao/linshao/edge/internal/device"
+	"github.com/linshao/linshao/edge/internal/health"
+	"github.com/linshao/linshao/edge/internal/outbox"
+	"github.com/linshao/linshao/protocol/kit/clock"
+)
+
+// sources feed the edge's page.
+func (e *edge) sources() health.Sources {
+	return health.Sources{Tickets: e.flow.Open, Devices: e.devices, Outbox: e.waiting, Quarantine: e.quarantine}
+}
+
+func (e *edge) devices() []health.Device {
+	out := make([]health.Device, 0, len(e.plan.Compiled))
+	for _, d := range e.plan.Compiled {
+		v := health.Device{ID: d.ID, Kind: d.Kind, Location: d.Location, Values: []health.Value{}}
+		for _, s := range e.flow.Latest(d.ID) {
+			p, _ := d.Profile.Point(s.Key.Metric)
+			v.Values = append(v.Values, health.ValueOf(s, p.Unit, wordOf(p, s.Value)))
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+func wordOf(p device.Point, v float64) string { return p.Enum[v] }
+
+func (e *edge) waiting() health.Outbox {
+	st := e.outbox.Stats()
+	o := health.Outbox{Bytes: st.Bytes, FreeBytes: st.Free, Epoch: st.Epoch}
+	for _, w := range []outbox.Waiting{st.Alarm, st.Samples} {
+		o.Lanes = append(o.Lanes, health.Lane{Lane: string(w.Log), Records: int64(w.Records), OldestMS: w.OldestMS})
+	}
+	if e.uplink != nil {
+		o.Connected, o.SkewMS = e.uplink.Connected(), e.uplink.Uplink.Skew().Milliseconds()
+	}
+	return o
+}
+
+func (e *edge) quarantine() []health.Quarantined {
+	out := []health.Quarantined{}
+	d := e.mqtt.Load()
+	if d == nil {
+		return out
+	}
+	for _, r := range d.Quarantine().List() {
+		out = append(out, health.Quarantined{AtMS: r.AtMS, Device: r.Device, Topic: r.Topic, Reason: r.Reason, Payload: r.Payload})
+	}
+	return out
+}
+
+// gauges are asked for at every scrape.
+func (e *edge) gauges() {
+	e.meter.Gauge("linshao_edge_tickets_open", "Tickets that somebody must act on.", func() float64 { return float64(len(e.flow.Open())) })
+	e.meter.Gauge("linshao_edge_outbox_bytes", "Size of the outbox on disk.", func() float64 { return float64(e.outbox.Stats().Bytes) })
+	e.meter.Gauge("linshao_edge_uplink_connected", "1 while the cloud is reached.", func() float64 {
+		if e.uplink != nil && e.uplink.Connected() {
+			return 1
+		}
+		return 0
+	})
+	for lane, pick := range map[string]func(outbox.Stats) outbox.Waiting{
+		"alarm":   func(s outbox.Stats) outbox.Waiting { return s.Alarm },
+		"samples": func(s outbox.Stats) outbox.Waiting { return s.Samples },
+	} {
+		e.meter.Gauge("linshao_edge_outbox_records", "Records that wait for the cloud.", func() float64 {
+			return float64(pick(e.outbox.Stats()).Records)
+		}, "lane", lane)
+		e.meter.Gauge("linshao_edge_outbox_oldest_seconds", "Age of the oldest record that waits.", func() float64 {
+			oldest := pick(e.outbox.Stats()).OldestMS
+			if oldest == 0 {
+				return 0
+			}
+			return time.Duration(max(clock.NowMS(e.clock)-oldest, 0) * int64(time.Millisecond)).Seconds()
+		}, "lane", lane)
+	}
+}
