@@ -340,3 +340,85 @@ func TestNoSampleWithoutItsTransition(t *testing.T) {
 		}
 	}
 }
+
+// A checkpoint found after a power cut knows of no Transition that is not found
+// as well.
+func TestNoCheckpointWithoutItsTransitions(t *testing.T) {
+	t.Parallel()
+	for at := 1; at <= 60; at++ {
+		for seed := range uint64(20) {
+			h := newHistory(t)
+			m := h.fs.(*vfs.Mem)
+			var crashed *vfs.Mem
+			h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+				if op.Any == at {
+					crashed = m.Crash(seed)
+				}
+				return nil
+			})
+			h.open()
+			for i := 0; i < 4 && crashed == nil; i++ {
+				a := h.alarm(fmt.Sprint("a", i))
+				a.Transitions[0].Note = noise(i, 600) // more than a sector
+				check(t, h.box.Append(h.ctx, []envelope.Record{a, h.checkpoint(fmt.Sprint("a", i))}, nil))
+			}
+			if crashed == nil {
+				continue
+			}
+			h.fs = crashed
+			h.open()
+			h.drain(envelope.Alarm, true)
+			for _, id := range h.remembered() {
+				if !slices.Contains(h.cloud.raised, id) {
+					t.Errorf("cut at %d, seed %d: %s is in a checkpoint only", at, seed, id)
+				}
+			}
+		}
+	}
+}
+
+// Dropping the oldest samples is safe at every point: each acknowledged one
+// reaches the cloud or is reported as gone.
+func TestPowerCutsWhileDropping(t *testing.T) {
+	t.Parallel()
+	for at := 700; at <= 900; at++ {
+		h := newHistory(t)
+		h.o.MaxBytes, h.o.SampleSegment = 256<<10, 8<<10
+		m := h.fs.(*vfs.Mem)
+		var crashed *vfs.Mem
+		h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+			if op.Any == at {
+				crashed = m.Crash(uint64(at))
+			}
+			return nil
+		})
+		h.open()
+		acked := 0
+		for crashed == nil {
+			check(t, h.box.Append(h.ctx, nil, []envelope.Record{h.wide(acked)}))
+			if crashed == nil {
+				acked++
+			}
+		}
+		h.fs = crashed
+		h.open()
+		h.drain(envelope.Samples, true)
+		told := map[int]bool{}
+		for _, v := range h.cloud.values {
+			told[v] = true
+		}
+		for _, gs := range h.cloud.gaps {
+			for _, g := range gs {
+				for s := g.First; s <= g.Last; s++ {
+					told[int(s)-1] = true
+				}
+			}
+		}
+		for v := range acked {
+			if !told[v] {
+				t.Errorf("cut at %d: sample %d of %d is gone silently", at, v, acked)
+				break
+			}
+		}
+	}
+}

@@ -251,14 +251,28 @@ func TestDamageIsReportedAsAGapAndTheRestServed(t *testing.T) {
 
 func TestALostTailBeginsANewEpochForBothLogs(t *testing.T) {
 	t.Parallel()
+	for _, how := range []string{"folder emptied", "killed and folder emptied", "killed and cut"} {
+		t.Run(how, func(t *testing.T) { lostTail(t, how) })
+	}
+}
+
+func lostTail(t *testing.T, how string) {
 	m := vfs.NewMem()
 	r := newRig(t, m)
 	r.samples(0, 5)
 	check(t, r.box.Append(r.ctx, []envelope.Record{r.alarm("a")}, nil))
 	old := r.box.Epoch()
-	check(t, r.box.Close())
+	if how == "folder emptied" {
+		check(t, r.box.Close())
+	}
 	for _, p := range m.Paths("/box/samples") {
-		check(t, m.Remove(p))
+		if how != "killed and cut" {
+			check(t, m.Remove(p))
+		} else if strings.HasSuffix(p, ".seg") {
+			f, err := m.Edit(p)
+			check(t, err)
+			check(t, f.Truncate(90))
+		}
 	}
 	r.open()
 	if r.box.Epoch() == old {
@@ -311,12 +325,41 @@ func TestALostStateBeginsANewEpochAndSendsAgain(t *testing.T) {
 		}
 		r.drain(envelope.Samples, true)
 		r.cloud.wantNoHoles(t)
+		r.cloud = newCloud()
+		r.open()
+		r.drain(envelope.Samples, false)
+		for id, l := range r.cloud.ledger { // nothing is claimed about what is no longer there
+			if l[0].First == 1 {
+				t.Errorf("%s: ledger %s from %v", spoilt, id, l)
+			}
+		}
 		for id := range r.cloud.ledger {
 			if id != old+"/samples" {
 				t.Errorf("%s: ledger %s", spoilt, id)
 			}
 		}
 	}
+}
+
+// Logs and marks may go and the state stay: what it says of old positions must
+// not settle new records.
+func TestAStateOutlivingItsLogsSettlesNothingNew(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	r := newRig(t, m)
+	r.samples(0, 20)
+	r.drain(envelope.Samples, true)
+	check(t, r.box.Close())
+	for _, p := range m.Paths("/box") {
+		if p != "/box/state" {
+			check(t, m.Remove(p))
+		}
+	}
+	r.open()
+	r.samples(20, 5)
+	r.drain(envelope.Samples, true)
+	r.cloud.wantValues(t, 25)
+	r.cloud.wantNoHoles(t)
 }
 
 func TestSessionsMakeOneLine(t *testing.T) {

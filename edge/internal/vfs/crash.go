@@ -9,12 +9,32 @@ import (
 // sector is the unit that a disk writes whole or not at all.
 const sector = 512
 
-// Clone returns what another process would find if this one were killed now:
-// everything written, synced or not. m is not changed.
+// Clone returns what another process finds when this one is killed now:
+// everything written, but what was not synced may still be lost when the power
+// goes. m is not changed and may go on.
 func (m *Mem) Clone() *Mem {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.cloneLocked(func(i *inode) []byte { return slices.Clone(i.now) }, m.names)
+	c := NewMem()
+	c.capacity, c.dirs = m.capacity, maps.Clone(m.dirs)
+	copies := map[*inode]*inode{nil: nil}
+	of := func(i *inode) *inode {
+		if copies[i] == nil && i != nil {
+			copies[i] = &inode{now: slices.Clone(i.now), durable: slices.Clone(i.durable), writes: slices.Clone(i.writes)}
+		}
+		return copies[i]
+	}
+	for n, i := range m.names {
+		c.names[n] = of(i)
+	}
+	for n, i := range m.durable {
+		c.durable[n] = of(i)
+	}
+	for _, ch := range m.changes {
+		ch.node = of(ch.node)
+		c.changes = append(c.changes, ch)
+	}
+	return c
 }
 
 // Crash returns what is found after the power was cut now: everything synced,
@@ -31,24 +51,16 @@ func (m *Mem) Crash(seed uint64) *Mem {
 			c.apply(names)
 		}
 	}
-	return m.cloneLocked(func(i *inode) []byte { return i.afterCrash(r) }, names)
-}
-
-// cloneLocked builds a Mem in which all is durable. Order of the map must not
-// matter to a seed, so names are visited sorted.
-func (m *Mem) cloneLocked(content func(*inode) []byte, names map[string]*inode) *Mem {
 	c := NewMem()
-	c.capacity = m.capacity
-	c.dirs = maps.Clone(m.dirs)
+	c.capacity, c.dirs = m.capacity, maps.Clone(m.dirs)
 	copies := map[*inode]*inode{}
-	for _, n := range slices.Sorted(maps.Keys(names)) {
+	for _, n := range slices.Sorted(maps.Keys(names)) { // sorted, so that a seed means one crash
 		i := names[n]
 		if copies[i] == nil {
-			b := content(i)
+			b := i.afterCrash(r)
 			copies[i] = &inode{now: b, durable: slices.Clone(b)}
 		}
-		c.names[n] = copies[i]
-		c.durable[n] = copies[i]
+		c.names[n], c.durable[n] = copies[i], copies[i]
 	}
 	return c
 }

@@ -17,7 +17,10 @@
 // a log.
 package vfs
 
-import "io"
+import (
+	"io"
+	"path"
+)
 
 // FS is a file system. Paths are slash separated and not cleaned up. All
 // methods are safe for concurrent use. Errors wrap fs.ErrNotExist,
@@ -65,7 +68,8 @@ type File interface {
 // or after a power cut, finds the old content or the new one. dir is name's
 // folder.
 func WriteFile(f FS, dir, name string, b []byte) error {
-	tmp := dir + "/" + name + ".new"
+	name = path.Join(dir, name)
+	tmp := name + ".new"
 	if err := f.Remove(tmp); err != nil && !IsNotExist(err) {
 		return err
 	}
@@ -81,7 +85,7 @@ func WriteFile(f FS, dir, name string, b []byte) error {
 		err = cerr
 	}
 	if err == nil {
-		err = f.Rename(tmp, dir+"/"+name)
+		err = f.Rename(tmp, name)
 	}
 	if err != nil {
 		_ = f.Remove(tmp) // the next WriteFile would; best effort

@@ -142,16 +142,24 @@ func TestCrashKeepsWhatWasSyncedAndTearsTheRest(t *testing.T) {
 		default:
 			torn++
 		}
-		if again := must(vfs.ReadFile(m.Crash(seed), "/x", 1<<20))(t); !bytes.Equal(b, again) {
+		if !bytes.Equal(b, again(t, m, seed)) {
 			t.Fatalf("seed %d gives two crashes", seed)
 		}
 		if b := must(vfs.ReadFile(m.Clone(), "/x", 1<<20))(t); bytes.Count(b, []byte{2}) != 2000 {
 			t.Fatal("a killed process lost what it wrote")
 		}
+		if b := must(vfs.ReadFile(m.Clone().Crash(seed), "/x", 1<<20))(t); !bytes.Equal(b, again(t, m, seed)) {
+			t.Fatalf("seed %d: being killed changed what the power cut left", seed)
+		}
 	}
 	if lost == 0 || kept == 0 || torn == 0 {
 		t.Errorf("lost %d kept %d torn %d", lost, kept, torn)
 	}
+}
+
+func again(t *testing.T, m *vfs.Mem, seed uint64) []byte {
+	t.Helper()
+	return must(vfs.ReadFile(m.Crash(seed), "/x", 1<<20))(t)
 }
 
 func TestCrashLosesNamesThatWereNotSynced(t *testing.T) {

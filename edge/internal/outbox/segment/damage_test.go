@@ -103,7 +103,7 @@ func TestAFrameInsideABodyIsNotServed(t *testing.T) {
 	check(t, vfs.WriteFile(m, dir, path.Base(seg), b))
 	r.open()
 	got, damaged := read(t, r.log)
-	if len(got) != 2 || len(damaged) != 1 || damaged[0].First != 1 || damaged[0].Last != 1 {
+	if len(got) != 2 || got[2] != r.acked[2] || len(damaged) != 1 || damaged[0].First != 1 || damaged[0].Last != 1 {
 		t.Errorf("served %v, damaged %+v", got, damaged)
 	}
 }

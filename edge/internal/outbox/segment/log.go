@@ -10,9 +10,9 @@ import (
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
-// lease is how many Indexes the mark runs ahead [S-5.2]: one sync more in
+// defaultLease is how many Indexes the mark runs ahead [S-5.2]: one sync more in
 // 4,096 records.
-const lease = 4096
+const defaultLease = 4096
 
 // keptBuffer bounds the memory that a log keeps between two Appends.
 const keptBuffer = 1 << 20
@@ -34,6 +34,8 @@ type Options struct {
 	// MinSegmentBytes is how small segments may get when the disk has no room
 	// for a whole one; SegmentBytes/32 if 0.
 	MinSegmentBytes int64
+	// Lease is how many Indexes the mark runs ahead; 4,096 if 0.
+	Lease Index
 	// Floor is an Index the owner knows to have been used.
 	Floor Index
 }
@@ -68,6 +70,9 @@ type Log struct {
 	next     Index
 	nextID   uint64
 	buf      []byte
+	// unlisted are files to be removed once the list on disk is sure not to
+	// name them.
+	unlisted []string
 
 	// mu guards the following, for short moments only.
 	mu      sync.Mutex
@@ -85,6 +90,9 @@ func Open(fs vfs.FS, dir, markName string, kind Kind, o Options) (*Log, Recovery
 	if o.MinSegmentBytes == 0 {
 		o.MinSegmentBytes = max(o.SegmentBytes/32, headerSize+1024)
 	}
+	if o.Lease == 0 {
+		o.Lease = defaultLease
+	}
 	r, err := find(fs, dir, markName, kind)
 	if err != nil {
 		return nil, Recovery{}, fmt.Errorf("open log %s: %w", dir, err)
@@ -92,7 +100,8 @@ func Open(fs vfs.FS, dir, markName string, kind Kind, o Options) (*Log, Recovery
 	l := newLog(fs, dir, kind, r)
 	l.o = o
 	l.writable, l.hasLife = true, r.Proven
-	l.next = r.next(o.Floor)
+	l.next = r.next(o)
+	l.unlisted = r.unlisted
 	l.marker = marker{fs: fs, name: markName, kind: kind, mark: r.mark}
 	l.tidy(r)
 	return l, r.Recovery, nil
@@ -277,7 +286,7 @@ func (l *Log) leaseTo(end Index) error {
 	if l.marker.file != nil && m.issued >= end {
 		return nil
 	}
-	m.life, m.durable, m.issued = l.life, l.last(), max(m.issued, end+lease)
+	m.life, m.durable, m.issued = l.life, l.last(), max(m.issued, end+l.o.Lease)
 	return l.marker.save(m)
 }
 
@@ -299,8 +308,9 @@ func (l *Log) makeRoom(need int64) error {
 	entries := append(l.sealedEntries(), entry{header: h, used: headerSize, file: name})
 	entries[len(entries)-1].capacity = capacity
 	if err := l.saveList(list{life: l.life, nextID: l.nextID, entries: entries}); err != nil {
+		_ = f.Truncate(headerSize) // it may be listed or not, but takes no room
 		_ = f.Close()
-		_ = l.fs.Remove(path.Join(l.dir, name))
+		l.unlisted = append(l.unlisted, name)
 		return err
 	}
 	l.mu.Lock()
@@ -369,14 +379,22 @@ func (l *Log) seal() {
 	l.mu.Lock()
 	l.entries = l.entries[: len(l.entries)-1 : len(l.entries)-1]
 	l.mu.Unlock()
-	_ = l.fs.Remove(path.Join(l.dir, e.file))
+	l.unlisted = append(l.unlisted, e.file)
 }
 
 // sealedEntries is a copy of the entries, which must all be sealed.
 func (l *Log) sealedEntries() []entry { return append([]entry(nil), l.entries...) }
 
+// saveList makes s the list on disk. Afterwards nothing names what is unlisted.
 func (l *Log) saveList(s list) error {
-	return vfs.WriteFile(l.fs, l.dir, listName, s.encode(l.kind))
+	if err := vfs.WriteFile(l.fs, l.dir, listName, s.encode(l.kind)); err != nil {
+		return err
+	}
+	for _, n := range l.unlisted {
+		_ = l.fs.Remove(path.Join(l.dir, n)) // a leftover is removed at the next start
+	}
+	l.unlisted = nil
+	return nil
 }
 
 // Truncate forgets whole segments at the front whose records all come before

@@ -112,6 +112,9 @@ func TestALogWithoutMarkBeginsANewLife(t *testing.T) {
 		t.Errorf("%+v", r.found)
 	}
 	r.wantWhole()
+	if r.open(); !r.found.Proven {
+		t.Errorf("the new life is in doubt at once: %+v", r.found)
+	}
 	check(t, r.append("in the second life"))
 	r.wantWhole()
 	segs := r.log.Segments()

@@ -43,6 +43,8 @@ type found struct {
 	reopened []uint64
 	// bare is where a listed segment would have begun that has no record.
 	bare Index
+	// unlisted are files that the list still names and need not.
+	unlisted []string
 	// stray are segment files that the list does not name.
 	stray []stray
 }
@@ -237,7 +239,7 @@ func (r *found) readOpen(fs vfs.FS, dir string) error {
 		if e.last == 0 {
 			r.bare = e.first
 			if e.file != "" {
-				r.stray = append(r.stray, stray{name: e.file, ours: true, header: e.header, idle: true})
+				r.unlisted = append(r.unlisted, e.file)
 			}
 			continue
 		}
@@ -306,12 +308,12 @@ func (r *found) judge() {
 }
 
 // next is the first Index that was certainly never given out.
-func (r *found) next(floor Index) Index {
-	n := max(r.last, r.list.life.Base, floor)
+func (r *found) next(o Options) Index {
+	n := max(r.last, r.list.life.Base, o.Floor)
 	if r.marked {
 		n = max(n, r.mark.issued)
 	} else if !r.New {
-		n += lease
+		n += o.Lease
 	}
 	return n + 1
 }

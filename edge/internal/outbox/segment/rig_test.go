@@ -35,7 +35,7 @@ type rig struct {
 func newRig(t testing.TB, fs vfs.FS) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, fs: fs, o: segment.Options{SegmentBytes: 1024},
+		t: t, fs: fs, o: segment.Options{SegmentBytes: 1024, Lease: 16},
 		acked: map[segment.Index]string{}, tried: map[segment.Index]string{},
 	}
 	check(t, fs.MkdirAll(dir))
