@@ -1,0 +1,31 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { lang, t } from '../../i18n';
+import { follow, type Page } from '../../live/live';
+import { repeat } from '../../live/repeat';
+import { Empty } from '../../ui/Empty';
+import { SignIn } from './SignIn';
+import { loadMe, me } from './store';
+
+interface Props {
+  page: Page;
+  children: ComponentChildren;
+}
+
+/** Shows the page to who is signed in, and keeps it current for them. */
+export function Gate({ page, children }: Props) {
+  const who = me.value;
+  const name = who?.name;
+  useEffect(() => {
+    if (who !== undefined) return;
+    return repeat(3000, async () => {
+      if (me.peek() === undefined) await loadMe();
+    });
+  }, [who === undefined]);
+  useEffect(() => {
+    if (name) return follow(page, lang.value);
+    return undefined;
+  }, [name, page, lang.value]);
+  if (who === undefined) return <Empty title={t('link.loading')} />;
+  return who === null ? <SignIn /> : children;
+}

@@ -1,0 +1,23 @@
+import { age, t } from '../i18n';
+import { link, silentFor } from '../live/link';
+
+/** Live, connecting or lost, and how old what is shown is. */
+export function LinkState() {
+  return (
+    <span class={`link-state ${link.value}`} role="status">
+      <i class="dot" aria-hidden="true" />
+      {t(`link.${link.value}`)}
+      {silentFor.value >= 5000 && <span class="muted"> {t('link.age', { age: age(silentFor.value) })}</span>}
+    </span>
+  );
+}
+
+/** The strip that no one overlooks when the link is gone. */
+export function LostStrip() {
+  if (link.value !== 'lost') return null;
+  return (
+    <p class="strip" role="alert">
+      {t('link.lostFor', { age: age(silentFor.value) })}
+    </p>
+  );
+}
