@@ -102,7 +102,7 @@ type Flow struct {
 	bank     *detect.Bank
 	triage   *triage.Triage
 	subjects subjects
-	latest   latest
+	order    Order
 	open     atomic.Pointer[[]ticket.Ticket]
 	recalled int
 
@@ -243,6 +243,10 @@ func (f *Flow) origin() telemetry.Origin {
 		EdgeMS: clock.NowMS(f.o.Clock), ClockTrusted: f.o.Trusted(),
 	}
 }
+
+// Latest returns the newest Sample of each series of a device, by metric,
+// words included.
+func (f *Flow) Latest(dev string) []telemetry.Sample { return f.order.Latest(dev) }
 
 // publish shows the open tickets to readers.
 func (f *Flow) publish() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -249,28 +250,27 @@ func TestAWallClockThatJumpsSilencesNobody(t *testing.T) {
 // While the disk stands still nobody is heard; that is not their fault.
 func TestADiskThatStallsSilencesNobody(t *testing.T) {
 	t.Parallel()
-	d := newDisk()
-	d.hold = make(chan struct{})
-	e := start(t, d, func(o *flow.Options) { o.Queue = 1 }, silent())
-	first := e.put(sample("floor", 0))
-	<-d.entered
-	var later []<-chan error
-	for i := range 2 { // one waits to be recorded, with the other the judge waits
-		later = append(later, e.put(sample("floor", float64(i+1))))
-	}
-	// A third fits into the queue only once the judge has taken the second.
-	later = append(later, e.put(sample("floor", 3)))
-	e.clock.Advance(time.Minute)
-	close(d.hold)
-	for _, done := range append(later, first) {
-		if err := <-done; err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		d.hold = make(chan struct{})
+		e := start(t, d, func(o *flow.Options) { o.Queue = 1 }, silent())
+		for i := range 3 { // one is recorded, one waits for that, with the third the judge waits
+			e.put(sample("floor", float64(i)))
+			synctest.Wait()
 		}
-	}
-	e.pass(5 * time.Second)
-	e.want("")
-	e.pass(10 * time.Second)
-	e.want("raise ")
+		e.clock.Advance(time.Minute)
+		close(d.hold)
+		synctest.Wait()
+		e.want("")
+		for range 9 {
+			e.clock.Advance(time.Second)
+			synctest.Wait()
+		}
+		e.want("")
+		e.clock.Advance(time.Second)
+		synctest.Wait()
+		e.want("raise ")
+	})
 }
 
 func TestCheckpointsShortenTheNextStart(t *testing.T) {

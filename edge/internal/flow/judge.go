@@ -55,19 +55,10 @@ func (j *judge) run(ctx context.Context) {
 			j.take(a)
 		case <-t.C():
 			t.Reset(tickEvery)
-			j.catchUp()
 			j.tick()
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// catchUp takes what has arrived already, so that nobody who spoke in time
-// counts as silent.
-func (j *judge) catchUp() {
-	for n := len(j.in); n > 0; n-- {
-		j.take(<-j.in)
 	}
 }
 
@@ -89,7 +80,7 @@ func (j *judge) take(a arrival) {
 // judge returns what a Batch causes.
 func (j *judge) judge(b driver.Batch, now telemetry.Origin) []ticket.Transition {
 	var ts []ticket.Transition
-	j.latest.take(b.Samples)
+	j.order.Take(b.Samples)
 	for i := range b.Samples {
 		if on, known := maintenance(&b.Samples[i]); known {
 			ts = j.triage.Maintain(ts, b.Device, on, now)

@@ -8,8 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/edge/internal/driver"
 	"github.com/linshao/linshao/edge/internal/flow"
 	"github.com/linshao/linshao/protocol/telemetry"
@@ -103,6 +105,50 @@ func TestStoppingOnADeadDiskEnds(t *testing.T) {
 	}
 }
 
+// A disk that refuses for so long that too much is owed to it: drivers wait,
+// and stopping still ends.
+func TestTooMuchOwedMakesDriversWaitAndStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		d.fails = func(int) (bool, bool) { return true, false }
+		rule := device.Rule{ID: "forced", Event: "forced", Detector: device.OnEvent, Severity: ticket.Critical, Fault: ticket.Duress}
+		e := start(t, d, func(o *flow.Options) { o.Queue = 1 }, rule)
+		var waiting <-chan error
+		for i := 0; waiting == nil; i++ {
+			if i > 4000 {
+				t.Fatal("everything was taken, and nothing recorded")
+			}
+			ev := telemetry.Event{Device: "lift-1", Name: "forced", AtMS: epoch + int64(i)}
+			done := e.batch(driver.Batch{Device: "lift-1", Events: []telemetry.Event{ev}})
+			synctest.Wait()
+			select {
+			case err := <-done:
+				if err == nil {
+					t.Fatal("acknowledged what is on no disk")
+				}
+			default:
+				waiting = done
+			}
+			e.clock.Advance(31 * time.Second)
+			synctest.Wait()
+			for len(d.entered) > 0 {
+				<-d.entered
+			}
+		}
+		e.cancel()
+		e.cancel = nil
+		synctest.Wait()
+		e.clock.Advance(time.Minute)
+		if err := <-e.ended; err == nil {
+			t.Error("lost transitions are no error")
+		}
+		if err := <-waiting; err == nil {
+			t.Error("acknowledged what is on no disk")
+		}
+	})
+}
+
 // cancelled reports whether Run has not returned yet, letting others run.
 func (e *edge) cancelled() bool {
 	select {
@@ -164,7 +210,7 @@ func TestTheAlarmLogIsAPrefixOfWhatHappened(t *testing.T) {
 	states := map[string]bool{}
 	note := func() { states[brief(e.flow.Open())] = true }
 	note()
-	for i := range 120 {
+	for i := range 40 {
 		<-e.put(sample("motor_temp", float64(60+i%2*30)))
 		note()
 		if open := e.flow.Open(); i%7 == 6 && len(open) > 0 {

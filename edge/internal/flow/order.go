@@ -19,8 +19,9 @@ const (
 	aheadMS   = 1000
 )
 
-// latest holds the newest Sample of every series.
-type latest struct {
+// Order knows the newest Sample of every series. Its zero value is ready to
+// use; its methods are safe for concurrent use.
+type Order struct {
 	mu      sync.RWMutex
 	devices map[string]map[string]*newest // guarded by mu
 }
@@ -31,18 +32,18 @@ type newest struct {
 	saidMS int64
 }
 
-// take makes the times of each series strictly increasing: a value that came
+// Take makes the times of each series strictly increasing: a value that came
 // in the same millisecond as another is nudged behind it, one that is older is
 // marked Historical. Newer ones become the latest.
 //
 // A clock that was ahead and is put right (the edge's or the device's) starts
 // its series anew: whoever speaks of the present is never Historical.
-func (l *latest) take(samples []telemetry.Sample) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (o *Order) Take(samples []telemetry.Sample) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	for i := range samples {
 		s := &samples[i]
-		n := l.seriesLocked(s.Key)
+		n := o.seriesLocked(s.Key)
 		if n == nil {
 			continue
 		}
@@ -50,14 +51,14 @@ func (l *latest) take(samples []telemetry.Sample) {
 	}
 }
 
-func (l *latest) seriesLocked(k telemetry.SeriesKey) *newest {
-	series := l.devices[k.Device]
+func (o *Order) seriesLocked(k telemetry.SeriesKey) *newest {
+	series := o.devices[k.Device]
 	if series == nil {
-		if l.devices == nil {
-			l.devices = map[string]map[string]*newest{}
+		if o.devices == nil {
+			o.devices = map[string]map[string]*newest{}
 		}
 		series = map[string]*newest{}
-		l.devices[k.Device] = series
+		o.devices[k.Device] = series
 	}
 	n := series[k.Metric]
 	if n == nil && len(series) < maxSeries {
@@ -88,8 +89,8 @@ func (n *newest) place(s *telemetry.Sample) {
 
 // repeats reports whether s is the newest Sample sent again.
 func (n *newest) repeats(s *telemetry.Sample) bool {
-	o := &n.sample
-	return s.AtMS == n.saidMS && s.Value == o.Value && s.Text == o.Text && s.Quality == o.Quality
+	last := &n.sample
+	return s.AtMS == n.saidMS && s.Value == last.Value && s.Text == last.Text && s.Quality == last.Quality
 }
 
 // corrected reports whether the newest was stamped by a clock that was ahead
@@ -100,11 +101,11 @@ func (n *newest) corrected(s *telemetry.Sample) bool {
 }
 
 // Latest returns the newest Sample of each series of a device, by metric.
-func (f *Flow) Latest(dev string) []telemetry.Sample {
-	f.latest.mu.RLock()
-	defer f.latest.mu.RUnlock()
-	out := make([]telemetry.Sample, 0, len(f.latest.devices[dev]))
-	for _, n := range f.latest.devices[dev] {
+func (o *Order) Latest(dev string) []telemetry.Sample {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	out := make([]telemetry.Sample, 0, len(o.devices[dev]))
+	for _, n := range o.devices[dev] {
 		out = append(out, n.sample)
 	}
 	slices.SortFunc(out, func(a, b telemetry.Sample) int { return cmp.Compare(a.Key.Metric, b.Key.Metric) })

@@ -1,13 +1,12 @@
-package flow
+package flow_test
 
 import (
 	"fmt"
 	"testing"
 
+	"github.com/linshao/linshao/edge/internal/flow"
 	"github.com/linshao/linshao/protocol/telemetry"
 )
-
-const now = 1_732_269_600_000
 
 func TestTimesOfASeriesIncrease(t *testing.T) {
 	t.Parallel()
@@ -30,15 +29,15 @@ func TestTimesOfASeriesIncrease(t *testing.T) {
 		{"the device's clock is put right", []in{{200_000, 0, 1}, {1000, 1000, 2}, {2000, 2000, 3}}, "+200000 +1000 +2000"},
 		{"late, from a clock that is ahead", []in{{200_000, 0, 1}, {199_000, 1000, 2}}, "+200000 +199000h"},
 	} {
-		var l latest
+		var o flow.Order
 		got := ""
 		for i, x := range c.in {
-			s := []telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: "m"}, AtMS: now + x.at, EdgeMS: now + x.edge, Value: x.v}}
-			l.take(s)
+			s := []telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: "m"}, AtMS: epoch + x.at, EdgeMS: epoch + x.edge, Value: x.v}}
+			o.Take(s)
 			if i > 0 {
 				got += " "
 			}
-			got += fmt.Sprintf("+%d", s[0].AtMS-now)
+			got += fmt.Sprintf("+%d", s[0].AtMS-epoch)
 			if s[0].Marks.Has(telemetry.Nudged) {
 				got += "n"
 			}
@@ -54,21 +53,21 @@ func TestTimesOfASeriesIncrease(t *testing.T) {
 
 func TestLateValuesDoNotMoveTheLatestBack(t *testing.T) {
 	t.Parallel()
-	f := &Flow{}
+	var o flow.Order
 	key := telemetry.SeriesKey{Device: "d", Metric: "m"}
-	f.latest.take([]telemetry.Sample{{Key: key, AtMS: now, EdgeMS: now, Value: 7}, {Key: key, AtMS: now - 9000, EdgeMS: now, Value: 1}})
-	if got := f.Latest("d"); len(got) != 1 || got[0].Value != 7 {
+	o.Take([]telemetry.Sample{{Key: key, AtMS: epoch, EdgeMS: epoch, Value: 7}, {Key: key, AtMS: epoch - 9000, EdgeMS: epoch, Value: 1}})
+	if got := o.Latest("d"); len(got) != 1 || got[0].Value != 7 {
 		t.Errorf("latest %+v", got)
 	}
 }
 
 func TestInventedMetricsAreBounded(t *testing.T) {
 	t.Parallel()
-	f := &Flow{}
-	for i := range maxSeries + 10 {
-		f.latest.take([]telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: fmt.Sprint(i)}, AtMS: now}})
+	var o flow.Order
+	for i := range 5000 {
+		o.Take([]telemetry.Sample{{Key: telemetry.SeriesKey{Device: "d", Metric: fmt.Sprint(i)}, AtMS: epoch}})
 	}
-	if n := len(f.Latest("d")); n != maxSeries {
+	if n := len(o.Latest("d")); n != 4096 {
 		t.Errorf("%d series", n)
 	}
 }
