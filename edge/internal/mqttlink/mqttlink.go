@@ -6,7 +6,12 @@
 //
 // Messages that arrive are queued and never block the connection; when the
 // queue is full the connection is given up, because what was lost then comes
-// again only after a new hello.
+// again only after a new hello. A message is acknowledged when its taker says
+// so, not when it arrived.
+//
+// A connection that has become a black hole is noticed within 8 s. No call
+// waits for ever: paho's tokens may, so they are only ever waited for with a
+// limit.
 package mqttlink
 
 import (
@@ -60,7 +65,13 @@ type Options struct {
 type Message struct {
 	Topic   string
 	Payload []byte
+	ack     func()
 }
+
+// Ack tells the broker that the message is dealt with. It may block for as long
+// as a write may take and does nothing on a connection that is gone: what came
+// by it and was not acknowledged, the sender sends again after a new hello.
+func (m Message) Ack() { m.ack() }
 
 // Link is one connection. Close is due once Open returned nil.
 type Link struct {
@@ -81,6 +92,7 @@ func Open(ctx context.Context, o Options) (*Link, error) {
 	l := &Link{messages: make(chan Message, queued), lost: make(chan struct{})}
 	p := mqtt.NewClientOptions().AddBroker(o.URL).SetClientID(o.ClientID).SetUsername(o.Username).SetPassword(o.Password).
 		SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false).SetOrderMatters(true).
+		SetAutoAckDisabled(true).
 		SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).SetWriteTimeout(writeTimeout).SetConnectTimeout(connectTimeout).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(err) }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.take(m) }).
@@ -109,6 +121,7 @@ func connect(ctx context.Context, u *url.URL, o Options) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	conn = bounded{conn}
 	if u.Scheme == "tcp" || u.Scheme == "mqtt" {
 		return conn, nil
 	}
@@ -129,7 +142,7 @@ func connect(ctx context.Context, u *url.URL, o Options) (net.Conn, error) {
 // take queues a message; it runs on paho's goroutine and must not block.
 func (l *Link) take(m mqtt.Message) {
 	select {
-	case l.messages <- Message{Topic: m.Topic(), Payload: m.Payload()}:
+	case l.messages <- Message{Topic: m.Topic(), Payload: m.Payload(), ack: m.Ack}:
 	default:
 		l.lose(errors.New("too many messages wait to be handled"))
 	}

@@ -25,46 +25,61 @@ var errSilent = errors.New("no receipts come back")
 // session sends over one connection. One goroutine owns it; a second one hands
 // to the Downlink what came down.
 type session struct {
-	u      *Uplink
-	link   *mqttlink.Link
-	lanes  []*cursor // in order of precedence
-	window window
-	down   chan mqttlink.Message
+	u    *Uplink
+	link *mqttlink.Link
+	// alarm always goes first; live and backfill share the rest.
+	alarm, live, backfill *cursor
+	share                 share
+	window                window
+	down                  chan mqttlink.Message
+	// answered: a Receipt has come.
+	answered bool
 }
 
 func newSession(u *Uplink, link *mqttlink.Link) *session {
 	alarm, _ := u.o.Source.Ends(envelope.Alarm)
 	oldest, end := u.o.Source.Ends(envelope.Samples)
 	return &session{
-		u: u, link: link, down: make(chan mqttlink.Message, downQueue),
-		lanes: []*cursor{
-			{lane: envelope.LaneAlarm, log: envelope.Alarm, from: alarm, to: math.MaxInt64},
-			{lane: envelope.LaneLive, log: envelope.Samples, from: end, to: math.MaxInt64},
-			{lane: envelope.LaneBackfill, log: envelope.Samples, from: oldest, to: end},
-		},
+		u: u, link: link, down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
+		alarm:    &cursor{lane: envelope.LaneAlarm, log: envelope.Alarm, from: alarm, to: math.MaxInt64},
+		live:     &cursor{lane: envelope.LaneLive, log: envelope.Samples, from: end, to: math.MaxInt64},
+		backfill: &cursor{lane: envelope.LaneBackfill, log: envelope.Samples, from: oldest, to: end},
 	}
 }
 
-// run sends until the connection breaks or ctx ends.
+// lanes are the cursors in the order in which they may send now.
+func (s *session) lanes() [3]*cursor {
+	if s.share.liveFirst() {
+		return [3]*cursor{s.alarm, s.live, s.backfill}
+	}
+	return [3]*cursor{s.alarm, s.backfill, s.live}
+}
+
+// run sends until the connection breaks, or until some grace after ctx ended:
+// what was recorded last, alarms above all, should not wait for the next start.
 func (s *session) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	alive, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	var downward sync.WaitGroup
 	defer downward.Wait()
+	defer kill(nil) // before the Wait: a Downlink that blocks must not hold up the next connection
 	defer close(s.down)
 	downward.Go(func() {
 		for m := range s.down {
-			if err := s.descend(ctx, m); err != nil {
-				cancel(err)
+			if err := s.descend(alive, m); err != nil {
+				kill(err)
+				continue
 			}
+			m.Ack()
 		}
 	})
 	look := s.u.o.Clock.NewTimer(lookEvery)
 	defer look.Stop()
+	leaving := ctx.Done()
+	var left <-chan time.Time
 	for {
-		more, err := s.fill()
-		if err != nil {
-			return err
+		more := s.fill()
+		if leaving == nil && !more && s.window.onlyBackfill() {
+			return context.Cause(ctx)
 		}
 		// With more to send the loop comes back at once, but not without
 		// having listened.
@@ -73,8 +88,15 @@ func (s *session) run(ctx context.Context) error {
 			again = closed()
 		}
 		select {
-		case <-ctx.Done():
+		case <-leaving:
+			grace := s.u.o.Clock.NewTimer(s.u.o.Grace)
+			defer grace.Stop()
+			left, leaving = grace.C(), nil
+			s.backfill.to = s.backfill.from // that can wait
+		case <-left:
 			return context.Cause(ctx)
+		case <-alive.Done():
+			return context.Cause(alive)
 		case <-s.link.Lost():
 			return fmt.Errorf("connection lost: %w", s.link.Why())
 		case m := <-s.link.Messages():
@@ -83,7 +105,7 @@ func (s *session) run(ctx context.Context) error {
 			}
 		case <-look.C():
 			look.Reset(lookEvery)
-			if err := s.resend(); err != nil {
+			if err := s.look(); err != nil {
 				return err
 			}
 		case <-s.u.o.Source.Changed():
@@ -100,51 +122,40 @@ func closed() <-chan struct{} {
 
 // fill sends one Envelope of the first lane that has something to send and
 // room for it, and reports whether it did.
-func (s *session) fill() (bool, error) {
-	for _, c := range s.lanes {
-		if c.from >= c.to || !s.window.room(c.lane) {
+func (s *session) fill() bool {
+	for _, c := range s.lanes() {
+		if c.from >= c.to || c.stuck || !s.window.room(c.lane) {
 			continue
 		}
 		p, next, err := s.send(c.lane, c.log, c.from, c.to)
 		if err != nil {
-			return false, err
+			// One log that can't be read does not silence the other.
+			s.u.o.Log.Error("cannot read what is to be sent", "lane", c.lane, "err", err)
+			c.stuck = true
+			continue
 		}
 		c.from = next
-		if p != nil {
-			s.window.add(p)
-			return true, nil
+		if p == nil {
+			continue
 		}
+		s.window.add(p)
+		if c != s.alarm {
+			s.share.sent(c == s.live, p.bytes)
+		}
+		return true
 	}
-	return false, nil
+	return false
 }
 
 // send leases and sends what waits at from; nil if nothing does.
 func (s *session) send(lane envelope.Lane, log envelope.Log, from, to uint64) (*parcel, uint64, error) {
-	size := samplesBytes
-	if lane == envelope.LaneAlarm {
-		size = alarmBytes
+	size := alarmBytes
+	if lane != envelope.LaneAlarm {
+		size = s.window.pace.envelope()
 	}
-	var e envelope.Envelope
-	var wire []byte
-	next := from
-	for {
-		var err error
-		e, next, err = s.u.o.Source.Lease(log, from, to, size)
-		if err != nil {
-			return nil, from, fmt.Errorf("lease %s: %w", lane, err)
-		}
-		if len(e.Sequences) == 0 && len(e.Missing) == 0 {
-			return nil, next, nil
-		}
-		e.Estate, e.Edge, e.Lane = s.u.o.Estate, s.u.o.Edge, lane
-		wire, err = envelope.Encode(e)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, envelope.ErrTooLarge) || size < 1024 {
-			return nil, from, err
-		}
-		size /= 2
+	e, wire, next, err := s.lease(log, lane, from, to, size)
+	if err != nil || wire == nil {
+		return nil, next, err
 	}
 	s.link.Send(s.u.name.Up(string(lane)), wire)
 	p := &parcel{lane: lane, log: log, from: from, to: next, epoch: e.Epoch, need: e.Sequences, bytes: len(wire), sent: s.u.o.Clock.Mono(), tries: 1}
@@ -152,6 +163,42 @@ func (s *session) send(lane envelope.Lane, log envelope.Log, from, to uint64) (*
 		p.need = append(p.need, g.Range)
 	}
 	return p, next, nil
+}
+
+// lease returns what waits at from as bytes, of about size before they are
+// compressed; no bytes if nothing does.
+func (s *session) lease(log envelope.Log, lane envelope.Lane, from, to uint64, size int) (e envelope.Envelope, wire []byte, next uint64, err error) {
+	for {
+		e, next, err = s.u.o.Source.Lease(log, from, to, size)
+		if err != nil {
+			return e, nil, from, fmt.Errorf("lease %s: %w", lane, err)
+		}
+		if len(e.Sequences) == 0 && len(e.Missing) == 0 {
+			return e, nil, next, nil
+		}
+		e.Estate, e.Edge, e.Lane = s.u.o.Estate, s.u.o.Edge, lane
+		wire, err = envelope.Encode(e)
+		if err == nil {
+			return e, wire, next, nil
+		}
+		if errors.Is(err, envelope.ErrTooLarge) && size >= 1024 {
+			size /= 2
+			continue
+		}
+		if e.Samples == nil && e.Events == nil && e.Transitions == nil {
+			return e, nil, from, err
+		}
+		// A record that can never be sent must not hold up those behind it.
+		s.u.o.Log.Error("records cannot be sent and are reported as damaged", "log", log, "sequences", e.Sequences, "err", err)
+		for _, r := range e.Sequences {
+			e.Missing = append(e.Missing, envelope.Gap{Range: r, Reason: "damaged"})
+		}
+		e.Sequences, e.Record = nil, envelope.Record{Origin: e.Origin}
+		if wire, err = envelope.Encode(e); err != nil {
+			return e, nil, from, err
+		}
+		return e, wire, next, nil
+	}
 }
 
 // take handles one message from the cloud. Receipts are handled here, so that
@@ -165,6 +212,7 @@ func (s *session) take(m mqttlink.Message) error {
 			return errors.New("too much came down to be handled")
 		}
 	}
+	defer m.Ack()
 	r, err := envelope.DecodeReceipt(m.Payload)
 	if err != nil {
 		s.u.o.Log.Warn("receipt cannot be read", "err", err) // it settles nothing
@@ -173,7 +221,8 @@ func (s *session) take(m mqttlink.Message) error {
 	if r.Verdict == envelope.Rejected {
 		s.u.o.Log.Error("the cloud rejects records", "log", r.Log, "sequences", r.Sequences, "reason", r.Reason)
 	}
-	if _, ok := s.window.settle(r); ok && r.CloudMS != 0 {
+	s.answered = true
+	if ok := s.window.settle(r, s.u.o.Clock.Mono()); ok && r.CloudMS != 0 {
 		skew := clock.NowMS(s.u.o.Clock) - r.CloudMS
 		s.u.skewMS.Store(skew)
 		s.u.o.Downlink.Skew(time.Duration(skew) * time.Millisecond)
@@ -185,9 +234,12 @@ func (s *session) take(m mqttlink.Message) error {
 	return nil
 }
 
-// resend sends again what has no Receipt for too long.
-func (s *session) resend() error {
-	for _, p := range s.window.late(s.u.o.Clock.Mono() - s.u.o.Resend) {
+// look sends again what has no Receipt for too long.
+func (s *session) look() error {
+	for _, c := range s.lanes() {
+		c.stuck = false
+	}
+	for _, p := range s.window.late(s.u.o.Clock.Mono(), s.u.o.Resend) {
 		if p.tries >= mostTries {
 			return fmt.Errorf("%s lane: %w", p.lane, errSilent)
 		}

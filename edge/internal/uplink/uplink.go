@@ -5,14 +5,17 @@
 //   - Only a Receipt settles [P-4.1]: a PUBACK, a token of the MQTT client or a
 //     closed connection never do. What has no Receipt within Options.Resend is
 //     sent again, and after some tries the connection is made anew.
-//   - Alarms go first. Live samples (recorded since the connection began) go
-//     before backfill (what waited from before), and both share one budget of
-//     bytes on the way, so that after a long cut the present is visible at
-//     once and an alarm never queues behind a backlog.
+//   - Alarms go first. Live samples (recorded since the connection began) and
+//     backfill (what waited from before) share one budget of bytes on the way,
+//     live before backfill where both wait, so that after a long cut the
+//     present is visible at once. The budget follows the line: on a thin one
+//     an alarm queues behind a second of samples at most.
 //   - A hello opens every connection [P-5.2]; nothing is sent before the broker
 //     took it. The session it names is durable before it is sent.
 //   - A broken connection is noticed within 8 s and made again with growing,
-//     jittered pauses of 0.2 s to 30 s.
+//     jittered pauses of 0.2 s to 30 s. They start over once a connection has
+//     brought a Receipt or lasted for a while, not because one could be made.
+//   - When told to stop it still takes some grace for alarms and live samples.
 //
 // It keeps nothing on disk and decides nothing about records: the Source does.
 // What comes down is handed to a Downlink, in order, beside the receipts.
@@ -68,7 +71,8 @@ type Downlink interface {
 	Skew(d time.Duration)
 }
 
-// Options of an Uplink. All but TLS, Dial, Resend and Backoff must be set.
+// Options of an Uplink. All but TLS, Dial, Resend, Grace and
+// Backoff must be set.
 type Options struct {
 	URL, Username, Password string
 	TLS                     *tls.Config
@@ -82,8 +86,12 @@ type Options struct {
 	Downlink                Downlink
 	Clock                   clock.Clock
 	Log                     *slog.Logger
-	// Resend is how long an Envelope may be without a Receipt: 15 s.
+	// Resend is how long an Envelope may be without a Receipt: 15 s, of the
+	// alarm lane a third of it.
 	Resend time.Duration
+	// Grace is how long Run goes on after its context ended, if something of
+	// the alarm or live lane is not settled: 2 s.
+	Grace time.Duration
 	// Backoff bounds the pauses between connections: 0.2 s to 30 s.
 	Backoff [2]time.Duration
 }
@@ -101,6 +109,9 @@ func New(o Options) *Uplink {
 	if o.Resend == 0 {
 		o.Resend = 15 * time.Second
 	}
+	if o.Grace == 0 {
+		o.Grace = 2 * time.Second
+	}
 	if o.Backoff[1] == 0 {
 		o.Backoff = [2]time.Duration{200 * time.Millisecond, 30 * time.Second}
 	}
@@ -114,6 +125,10 @@ func (u *Uplink) Connected() bool { return u.connected.Load() }
 func (u *Uplink) Skew() time.Duration {
 	return time.Duration(u.skewMS.Load()) * time.Millisecond
 }
+
+// steady is how long a connection must have lasted to count as a good one when
+// there was nothing to send.
+const steady = 3 * time.Second
 
 // status payloads.
 const (
@@ -156,12 +171,18 @@ func (u *Uplink) once(ctx context.Context, pause *backoff.Backoff) error {
 	}
 	u.connected.Store(true)
 	defer u.connected.Store(false)
-	pause.Reset()
 	u.o.Log.Info("uplink is up", "session", id)
-	err = newSession(u, link).run(ctx)
+	since := u.o.Clock.Mono()
+	s := newSession(u, link)
+	err = s.run(ctx)
+	if s.answered || u.o.Clock.Mono()-since >= steady {
+		pause.Reset()
+	}
 	if ctx.Err() != nil {
 		// Going on purpose: say so, as the will would not.
-		_ = link.Publish(context.WithoutCancel(ctx), u.name.Status(), []byte(offline), true)
+		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.o.Grace)
+		defer cancel()
+		_ = link.Publish(goodbye, u.name.Status(), []byte(offline), true)
 	}
 	return err
 }

@@ -8,13 +8,11 @@ import (
 	"github.com/linshao/linshao/protocol/limit"
 )
 
-// Bounds of what is on the way. An Envelope of samples is kept small, so that
-// an alarm waits behind little on a thin line; the budget keeps a fast line
-// busy between two group commits of the cloud.
 const (
-	alarmBytes    = 128 << 10
-	samplesBytes  = 128 << 10
-	samplesBudget = 1 << 20
+	// alarmBytes and samplesBytes bound the content of one Envelope.
+	alarmBytes   = 128 << 10
+	samplesBytes = 128 << 10
+	// The window of unsettled Envelopes has room that only alarms may use.
 	alarmWindow   = limit.MaxWindow / 4
 	samplesWindow = limit.MaxWindow - alarmWindow
 	// mostTries is how often an Envelope is sent before the connection is
@@ -28,6 +26,8 @@ type cursor struct {
 	log  envelope.Log
 	// from is the next position, to the first that is not this lane's.
 	from, to uint64
+	// stuck: reading failed; the lane is left alone until the next look.
+	stuck bool
 }
 
 // parcel is an Envelope without a Receipt. Its content is leased again when
@@ -45,7 +45,10 @@ type parcel struct {
 }
 
 // window are the parcels on the way, oldest first.
-type window struct{ parcels []*parcel }
+type window struct {
+	parcels []*parcel
+	pace    pace
+}
 
 // room reports whether another Envelope of the lane may leave.
 func (w *window) room(lane envelope.Lane) bool {
@@ -61,14 +64,13 @@ func (w *window) room(lane envelope.Lane) bool {
 	if lane == envelope.LaneAlarm {
 		return alarms < alarmWindow
 	}
-	return samples < samplesWindow && bytes < samplesBudget
+	return samples < samplesWindow && bytes < w.pace.budget
 }
 
 func (w *window) add(p *parcel) { w.parcels = append(w.parcels, p) }
 
-// settle removes what a Receipt answers and returns the time that the newest
-// of it has been on the way since, false if it answers nothing here.
-func (w *window) settle(r envelope.Receipt) (sent time.Duration, ok bool) {
+// settle removes what a Receipt answers; false if it answers nothing here.
+func (w *window) settle(r envelope.Receipt, now time.Duration) (ok bool) {
 	answered := envelope.RangeSet{}.AddAll(r.Sequences)
 	w.parcels = slices.DeleteFunc(w.parcels, func(p *parcel) bool {
 		if p.log != r.Log || p.epoch != r.Epoch {
@@ -79,24 +81,37 @@ func (w *window) settle(r envelope.Receipt) (sent time.Duration, ok bool) {
 			left = append(left, answered.Missing(n)...)
 		}
 		p.need = left
-		if len(left) == 0 {
-			sent, ok = max(sent, p.sent), true
+		if len(left) > 0 {
+			return false
 		}
-		return len(left) == 0
+		ok = true
+		if p.lane != envelope.LaneAlarm && p.tries == 1 { // of a repeated one it is not known which is answered
+			w.pace.answered(p.bytes, now-p.sent)
+		}
+		return true
 	})
-	return sent, ok
+	return ok
 }
 
-// late returns the parcels that have been on the way since before the given
-// instant.
-func (w *window) late(before time.Duration) []*parcel {
+// late returns the parcels that have been on the way for too long: after, and
+// alarms after a third of that, since a person may wait behind one.
+func (w *window) late(now, after time.Duration) []*parcel {
 	var out []*parcel
 	for _, p := range w.parcels {
-		if p.sent <= before {
+		patience := after
+		if p.lane == envelope.LaneAlarm {
+			patience = after / 3
+		}
+		if now-p.sent >= patience {
 			out = append(out, p)
 		}
 	}
 	return out
+}
+
+// onlyBackfill reports whether nothing else is on the way.
+func (w *window) onlyBackfill() bool {
+	return !slices.ContainsFunc(w.parcels, func(p *parcel) bool { return p.lane != envelope.LaneBackfill })
 }
 
 func (w *window) drop(p *parcel) {

@@ -23,11 +23,11 @@ func TestAReceiptSettlesOnlyWhatItNames(t *testing.T) {
 		{Log: envelope.Samples, Epoch: "e", Sequences: seqs(20, 30)},
 		{Log: envelope.Samples, Epoch: "other", Sequences: seqs(1, 10)},
 	} {
-		if _, ok := w.settle(r); ok {
+		if w.settle(r, 0) {
 			t.Errorf("%+v settled something", r)
 		}
 	}
-	if _, ok := w.settle(envelope.Receipt{Log: envelope.Samples, Epoch: "e", Sequences: seqs(5, 10)}); !ok || len(w.parcels) != 2 {
+	if ok := w.settle(envelope.Receipt{Log: envelope.Samples, Epoch: "e", Sequences: seqs(5, 10)}, 0); !ok || len(w.parcels) != 2 {
 		t.Errorf("two receipts together did not settle, %d parcels left", len(w.parcels))
 	}
 }
@@ -35,7 +35,7 @@ func TestAReceiptSettlesOnlyWhatItNames(t *testing.T) {
 func TestSamplesNeverTakeTheAlarmsRoom(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		var w window
+		w := window{pace: pace{budget: mostBudget}}
 		for range rapid.IntRange(0, 200).Draw(rt, "parcels") {
 			lane := rapid.SampledFrom([]envelope.Lane{envelope.LaneLive, envelope.LaneBackfill}).Draw(rt, "lane")
 			if w.room(lane) {
@@ -49,7 +49,7 @@ func TestSamplesNeverTakeTheAlarmsRoom(t *testing.T) {
 		for _, p := range w.parcels {
 			bytes += p.bytes
 		}
-		if len(w.parcels) > samplesWindow || bytes > samplesBudget+200_000 {
+		if len(w.parcels) > samplesWindow || bytes > mostBudget+200_000 {
 			rt.Fatalf("%d parcels, %d bytes on the way", len(w.parcels), bytes)
 		}
 	})
