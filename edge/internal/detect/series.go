@@ -17,9 +17,9 @@ const remembered = 5
 // and its Detectors. Without Detectors no series is kept.
 type series struct {
 	metric  string
+	watches []*watch
 	last    [remembered]point
 	count   uint32
-	watches []*watch
 	// discovered: the Detectors for any metric have been made.
 	discovered bool
 }

@@ -73,7 +73,7 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 	c.group = c.group[:0]
 	judged := c.judged
 	if len(c.owed) >= maxOwed && ctx.Err() == nil {
-		judged = nil
+		judged = nil // for now; retry runs while anything is owed
 	}
 	select {
 	case v, ok := <-judged:
@@ -82,8 +82,6 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 		}
 		c.group = append(c.group, v)
 	case <-c.retry.C():
-		return true
-	case <-c.givenUp(ctx, judged):
 		return true
 	}
 	for n := len(c.group[0].batch.Samples); n < maxSamples && len(c.group) < maxGroup; {
@@ -99,15 +97,6 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 		}
 	}
 	return true
-}
-
-// givenUp tells a committer that takes nothing more when to take all the
-// rest, only to say that it can't be recorded.
-func (c *committer) givenUp(ctx context.Context, judged <-chan verdict) <-chan struct{} {
-	if judged == nil {
-		return ctx.Done()
-	}
-	return nil
 }
 
 // commit records the group and what is owed, and tells those who wait.
