@@ -275,8 +275,41 @@ func (c *cloud) startPaging(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.lookAgain(ctx); err != nil {
+		return err
+	}
 	return c.group.Go(ctx, "prune", c.prune)
 }
+
+// lookAgain has routing look at every unresolved ticket: if the clock was set
+// back while the collector was down, their next looks lie in the future.
+func (c *cloud) lookAgain(ctx context.Context) error {
+	q := db.TicketQuery{
+		Page:   db.Page{Scope: access.Scope{AllEstates: true}, Limit: 1000},
+		States: []ticket.State{ticket.Open, ticket.Accepted, ticket.Arrived},
+	}
+	for {
+		rows, next, err := c.store.Read().Tickets(ctx, q)
+		if err != nil {
+			return err
+		}
+		err = c.store.InTx(ctx, func(tx *db.Tx) error {
+			for _, r := range rows {
+				if err := tx.PutItem(ctx, dispatch.RouteItem(r.Ticket, max(tx.NowMS(), min(r.PageableMS, tx.NowMS()+heldMost)))); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || next == "" {
+			return err
+		}
+		q.Cursor = next
+	}
+}
+
+// heldMost is the longest that a late raise is held back for its clear.
+const heldMost = 2000
 
 // acceptWithin is the person's clock, counted from the delivered page.
 func acceptWithin(t ticket.Ticket) time.Duration {

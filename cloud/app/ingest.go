@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/desk"
@@ -36,11 +37,19 @@ func (t ingestTx) Settled(ctx context.Context, id ingest.LogID) (envelope.RangeS
 }
 
 func (t ingestTx) MarkSettled(ctx context.Context, id ingest.LogID, rs []envelope.Range) error {
-	return t.tx.MarkSettled(ctx, logID(id), rs)
+	return rejected(t.tx.MarkSettled(ctx, logID(id), rs))
 }
 
-func (t ingestTx) ApplyTransitions(ctx context.Context, estate, edge string, _ int64, ts []ticket.Transition) error {
-	_, err := t.desk.Apply(ctx, t.tx, desk.Arrival{Estate: estate, Edge: edge, Transitions: ts})
+// rejected tells ingest what can never be stored.
+func rejected(err error) error {
+	if errors.Is(err, db.ErrSequence) {
+		return ingest.Reject("sequence_out_of_range")
+	}
+	return err
+}
+
+func (t ingestTx) ApplyTransitions(ctx context.Context, estate, edge string, behind bool, ts []ticket.Transition) error {
+	_, err := t.desk.Apply(ctx, t.tx, desk.Arrival{Estate: estate, Edge: edge, Behind: behind, Transitions: ts})
 	return err
 }
 
@@ -49,7 +58,7 @@ func (t ingestTx) SaveEvents(ctx context.Context, estate, edge string, _ int64, 
 }
 
 func (t ingestTx) SaveGaps(ctx context.Context, id ingest.LogID, gaps []envelope.Gap) error {
-	return t.tx.SaveGaps(ctx, logID(id), gaps)
+	return rejected(t.tx.SaveGaps(ctx, logID(id), gaps))
 }
 
 func (t ingestTx) SaveHello(ctx context.Context, h envelope.Hello, _ int64) error {

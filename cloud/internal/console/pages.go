@@ -30,7 +30,10 @@ func (c *Console) registerPages(web fs.FS) {
 	})
 	c.mux.HandleFunc("GET /a/{token}", func(w http.ResponseWriter, r *http.Request) { c.acknowledge(w, r, t, false) })
 	c.mux.HandleFunc("POST /a/{token}", func(w http.ResponseWriter, r *http.Request) { c.acknowledge(w, r, t, true) })
-	c.mux.HandleFunc("GET /prometheus/api/v1/", c.prometheus)
+	// Grafana asks by POST, with the query in the body; nothing is changed.
+	for _, method := range []string{"GET ", "POST "} {
+		c.mux.HandleFunc(method+"/prometheus/api/v1/", c.prometheus)
+	}
 	if web != nil {
 		c.mux.Handle("GET /", c.static(web))
 	}

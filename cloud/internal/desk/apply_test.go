@@ -240,7 +240,10 @@ func TestALateArrivalKeepsItsTimesAndStartsTheLadderNow(t *testing.T) {
 func TestALateRaiseWaitsForItsClearButAPassengerDoesNot(t *testing.T) {
 	t.Parallel()
 	offices(t, func(t *testing.T, o *office) {
-		o.arrive(true, o.says("t1", ticket.Raise), o.trapped("t2"))
+		late, trapped := o.says("t1", ticket.Raise), o.trapped("t2")
+		late.AtMS -= 60_000
+		trapped.AtMS -= 60_000
+		o.arrive(true, late, trapped)
 		if r := o.row("t1"); r.PageableMS != start+2000 {
 			t.Errorf("pageable after %d ms", r.PageableMS-start)
 		}
@@ -256,6 +259,17 @@ func TestALateRaiseWaitsForItsClearButAPassengerDoesNot(t *testing.T) {
 		works, err := o.store.Agenda().Claim(t.Context(), agenda.Claim{NowMS: start + 2000, LeaseUntilMS: start + 9000, Limit: 9})
 		if err != nil || len(works) != 2 || works[0].Key != "route:t2" || works[1].RunAtMS != start+2000 {
 			t.Errorf("got %+v, %v", works, err)
+		}
+	})
+}
+
+// A storm of alarms is no backlog: one of a moment ago is paged at once.
+func TestAFreshRaiseIsNotHeld(t *testing.T) {
+	t.Parallel()
+	offices(t, func(t *testing.T, o *office) {
+		o.arrive(true, o.says("t1", ticket.Raise))
+		if r := o.row("t1"); r.PageableMS != start {
+			t.Errorf("pageable after %d ms", r.PageableMS-start)
 		}
 	})
 }

@@ -153,11 +153,15 @@ func (d *Desk) keep(ctx context.Context, tx Tx, estate string, id ticket.ID, log
 	return row, true, nil
 }
 
+// heldAfter is how old a raise must be to wait for what its edge still has to
+// tell: one of a moment ago has nothing to wait for.
+const heldAfter = 10 * time.Second
+
 // row computes what only the cloud knows, from the fold and the Row before it.
 func (d *Desk) row(t ticket.Ticket, before Row, existed bool, nowMS int64, behind bool) Row {
 	round, beganMS := rounds(t.Log)
 	r := Row{Ticket: t, Round: round, ReceivedMS: nowMS, PageableMS: nowMS, UpdatedMS: nowMS}
-	if behind && !t.Fault.LifeSafety() {
+	if behind && !t.Fault.LifeSafety() && nowMS-beganMS > heldAfter.Milliseconds() {
 		r.PageableMS += d.o.Hold.Milliseconds()
 	}
 	if existed {

@@ -115,7 +115,7 @@ func (l *openLedger) MarkSettled(_ context.Context, id ingest.LogID, rs []envelo
 	l.marks[id] = l.marks[id].AddAll(rs)
 	return nil
 }
-func (l *openLedger) ApplyTransitions(context.Context, string, string, int64, []ticket.Transition) error {
+func (l *openLedger) ApplyTransitions(context.Context, string, string, bool, []ticket.Transition) error {
 	return nil
 }
 func (l *openLedger) SaveEvents(context.Context, string, string, int64, []telemetry.Event) error {

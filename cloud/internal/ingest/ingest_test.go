@@ -60,6 +60,25 @@ func TestAnEnvelopeIsStoredAndAnswered(t *testing.T) {
 	})
 }
 
+// A raise with its clear right behind it is told apart from one that stands
+// alone.
+func TestWhatFollowsIsAnnounced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.start()
+		defer c.stop()
+		alone, first := alarmOf(garden, 1, 1), alarmOf(garden, 2, 2)
+		alone.Head, first.Head = 1, 3
+		w.mustSend(c, alone)
+		w.mustSend(c, first)
+		synctest.Wait()
+		if len(w.tables.behind) != 1 || w.tables.behind[0] != first.Transitions[0].ID {
+			t.Errorf("announced: %v", w.tables.behind)
+		}
+	})
+}
+
 func TestWhatIsSettledIsAnsweredAgainWithoutEffect(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

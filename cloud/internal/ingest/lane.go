@@ -54,6 +54,12 @@ type work struct {
 	repeated bool
 }
 
+// behind reports whether the edge has more of this log on its way.
+func (w *work) behind() bool {
+	n := len(w.covered)
+	return n > 0 && w.Head > w.covered[n-1].Last
+}
+
 // run works until ctx ends.
 func (l *lane) run(ctx context.Context) {
 	var wg sync.WaitGroup

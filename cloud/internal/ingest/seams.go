@@ -32,8 +32,9 @@ type Tx interface {
 	// collectors have marked meanwhile, holding the row from its first read.
 	MarkSettled(context.Context, LogID, []envelope.Range) error
 	// ApplyTransitions takes what happened at the edge to the tickets. Each
-	// Transition takes effect once, guarded by its ID.
-	ApplyTransitions(ctx context.Context, estate, edge string, receivedMS int64, ts []ticket.Transition) error
+	// Transition takes effect once, guarded by its ID. behind says that more of
+	// the edge's alarm log is on its way: a raise may have its clear behind it.
+	ApplyTransitions(ctx context.Context, estate, edge string, behind bool, ts []ticket.Transition) error
 	// SaveEvents keeps what devices reported as having happened, once per
 	// (device, name, AtMS).
 	SaveEvents(ctx context.Context, estate, edge string, receivedMS int64, es []telemetry.Event) error

@@ -96,7 +96,7 @@ const suspects = 3
 func (l *lane) salvage(ctx context.Context, w *work, reason string) error {
 	nowMS := clock.NowMS(l.o.Clock)
 	transitions, err := each(w.Transitions, func(some []ticket.Transition) error {
-		return l.o.InTx(ctx, func(tx Tx) error { return tx.ApplyTransitions(ctx, w.Estate, w.Edge, nowMS, some) })
+		return l.o.InTx(ctx, func(tx Tx) error { return tx.ApplyTransitions(ctx, w.Estate, w.Edge, w.behind(), some) })
 	})
 	if err != nil {
 		return err
@@ -169,7 +169,7 @@ func (w *work) apply(ctx context.Context, tx Tx, nowMS int64) error {
 		}
 	} else {
 		if len(w.Transitions) > 0 {
-			if err := tx.ApplyTransitions(ctx, w.Estate, w.Edge, nowMS, w.Transitions); err != nil {
+			if err := tx.ApplyTransitions(ctx, w.Estate, w.Edge, w.behind(), w.Transitions); err != nil {
 				return err
 			}
 		}

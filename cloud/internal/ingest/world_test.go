@@ -45,6 +45,7 @@ type tables struct {
 	ledger      map[ingest.LogID]envelope.RangeSet
 	transitions map[string]int // by ID: how often it took effect
 	order       []string       // IDs in the order they took effect
+	behind      []string       // IDs that came with more of their log to follow
 	events      map[string]int
 	gaps        map[string]bool
 	sessions    map[string]string // predecessor: session
@@ -67,7 +68,7 @@ func newWorld(t *testing.T) *world {
 
 func (t tables) clone() tables {
 	return tables{
-		maps.Clone(t.ledger), maps.Clone(t.transitions), slices.Clone(t.order),
+		maps.Clone(t.ledger), maps.Clone(t.transitions), slices.Clone(t.order), slices.Clone(t.behind),
 		maps.Clone(t.events), maps.Clone(t.gaps), maps.Clone(t.sessions),
 	}
 }
@@ -121,7 +122,7 @@ func (tx *memoryTx) MarkSettled(_ context.Context, id ingest.LogID, rs []envelop
 	return tx.w.at("mark")
 }
 
-func (tx *memoryTx) ApplyTransitions(_ context.Context, _, _ string, _ int64, ts []ticket.Transition) error {
+func (tx *memoryTx) ApplyTransitions(_ context.Context, _, _ string, behind bool, ts []ticket.Transition) error {
 	for _, t := range ts {
 		if tx.w.refuse != nil {
 			if err := tx.w.refuse(t); err != nil {
@@ -131,6 +132,9 @@ func (tx *memoryTx) ApplyTransitions(_ context.Context, _, _ string, _ int64, ts
 		if tx.transitions[t.ID] == 0 {
 			tx.transitions[t.ID]++
 			tx.order = append(tx.order, t.ID)
+			if behind {
+				tx.behind = append(tx.behind, t.ID)
+			}
 		}
 	}
 	return tx.w.at("apply")
