@@ -1,9 +1,11 @@
 package config
 
 import (
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/invopop/jsonschema"
 )
@@ -29,9 +31,18 @@ func Schema(target any, title string) ([]byte, error) {
 	return append(b, '\n'), nil
 }
 
+// schemaOf describes types by how they are written, not by their fields; nil
+// leaves a type to reflection.
 func schemaOf(t reflect.Type) *jsonschema.Schema {
-	d, ok := reflect.New(t).Interface().(describer)
+	if t == reflect.TypeFor[time.Duration]() {
+		t = reflect.TypeFor[Duration]()
+	}
+	v := reflect.New(t).Interface()
+	d, ok := v.(describer)
 	if !ok {
+		if _, text := v.(encoding.TextUnmarshaler); text {
+			return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, {Type: "number"}, {Type: "boolean"}}}
+		}
 		return nil
 	}
 	what, pattern := d.describe()
