@@ -1,10 +1,16 @@
-// Package backtest runs the daemon's own detectors over recorded samples, so
-// that a rule can be tried before it pages anybody.
+// Package backtest runs the daemon's own detectors and ticket logic over
+// recorded samples, so that a rule can be tried before it pages anybody.
 //
-// Every row is answered, in order and before the next one is read, with the
-// rules that became active at it; what comes later never changes an answer.
-// Time is the recording's: hold times and silence between two rows end as they
-// would have ended then, and are told at the row that follows.
+// Every row is answered, in order and before the next one is read; what comes
+// later never changes an answer. Time is the recording's: hold times and
+// silence between two rows end as they would have ended then. What is found
+// between two rows is told at the row it was found at, or, where it is about
+// another series, at the next row of that one. Nobody resolves anything, so a
+// condition that comes back is one more occurrence of its ticket, and told
+// again; one that flaps is told no more often than the daemon would.
+//
+// A recording does not say of what kind its devices are: a rule for a kind
+// judges all of them. Events are not in it: rules about events find nothing.
 package backtest
 
 import (
@@ -22,10 +28,10 @@ import (
 	"github.com/linshao/linshao/protocol/telemetry"
 )
 
-// Columns of the input and of the output.
-var (
-	inColumns  = []string{"timestamp", "device", "metric", "value"}
-	outColumns = []string{"timestamp", "device", "metric", "value", "score", "finding"}
+// The first lines of the input and of the output.
+const (
+	inHeader  = "timestamp,device,metric,value"
+	outHeader = inHeader + ",score,finding"
 )
 
 // mostTicks bounds how many seconds between two rows are played one by one;
@@ -33,11 +39,15 @@ var (
 const mostTicks = 3600
 
 // Run reads rows timestamp,device,metric,value and writes each of them with a
-// score (1 where a rule became active, else 0) and the finding (the ids of
-// those rules, joined by spaces). Timestamps are RFC 3339, "2006-01-02
-// 15:04:05" (taken as UTC) or Unix milliseconds; an empty value is a read that
-// failed. Errors name the line.
+// score (1 while any condition on the row's series holds, else 0) and the
+// finding (the ids of the rules that were raised, joined by spaces).
+// Timestamps are RFC 3339, "2006-01-02 15:04:05" (taken as UTC) or Unix
+// milliseconds; an empty value is a read that failed. Errors name the line.
 func Run(rules []device.Rule, in io.Reader, out io.Writer) error {
+	rules = slices.Clone(rules)
+	for i := range rules {
+		rules[i].Kind = ""
+	}
 	bank, err := detect.New(rules, nil)
 	if err != nil {
 		return fmt.Errorf("build detectors: %w", err)
@@ -48,11 +58,11 @@ func Run(rules []device.Rule, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("read header: %w", err)
 	}
-	if !slices.Equal(head, inColumns) {
-		return fmt.Errorf("line 1: the columns must be %s", strings.Join(inColumns, ","))
+	if strings.Join(head, ",") != inHeader {
+		return errors.New("line 1: the columns must be " + inHeader)
 	}
-	p := player{bank: bank, in: r, out: csv.NewWriter(out)}
-	if err := p.answer(outColumns...); err != nil {
+	p := newPlayer(bank, r, csv.NewWriter(out))
+	if err := p.answer(strings.Split(outHeader, ",")...); err != nil {
 		return err
 	}
 	for {
@@ -69,76 +79,12 @@ func Run(rules []device.Rule, in io.Reader, out io.Writer) error {
 	}
 }
 
-// player moves the detectors through recorded time.
-type player struct {
-	bank     *detect.Bank
-	in       *csv.Reader
-	out      *csv.Writer
-	findings []detect.Finding
-	// startMS and nowMS are the recording's first and newest instant.
-	startMS, nowMS int64
-	begun          bool
-}
-
-func (p *player) row(row []string) error {
-	s, err := sample(row)
-	if err != nil {
-		line, _ := p.in.FieldPos(0)
-		return fmt.Errorf("line %d: %w", line, err)
-	}
-	p.findings = p.findings[:0]
-	p.advance(s.AtMS)
-	p.findings = p.bank.Step(p.findings, []telemetry.Sample{s}, p.now())
-	var ids []string
-	for _, f := range p.findings {
-		if f.Active && !slices.Contains(ids, f.Rule.ID) {
-			ids = append(ids, f.Rule.ID)
-		}
-	}
-	score := "0"
-	if len(ids) > 0 {
-		score = "1"
-	}
-	return p.answer(row[0], row[1], row[2], row[3], score, strings.Join(ids, " "))
-}
-
-// answer writes one row where the reader sees it at once.
-func (p *player) answer(row ...string) error {
-	if err := p.out.Write(row); err != nil {
-		return fmt.Errorf("write row: %w", err)
-	}
-	p.out.Flush()
-	if err := p.out.Error(); err != nil {
-		return fmt.Errorf("write row: %w", err)
-	}
-	return nil
-}
-
-// advance plays the seconds up to atMS. Recordings may step back; time stands
-// still then.
-func (p *player) advance(atMS int64) {
-	if !p.begun {
-		p.begun, p.startMS, p.nowMS = true, atMS, atMS
-		return
-	}
-	p.nowMS = max(p.nowMS, atMS-mostTicks*1000)
-	for p.nowMS+1000 <= atMS {
-		p.nowMS += 1000
-		p.findings = p.bank.Tick(p.findings, p.now())
-	}
-	p.nowMS = max(p.nowMS, atMS)
-}
-
-func (p *player) now() telemetry.Origin {
-	return telemetry.Origin{MonoMS: p.nowMS - p.startMS, EdgeMS: p.nowMS, ClockTrusted: true}
-}
-
 func sample(row []string) (telemetry.Sample, error) {
 	at, err := instant(row[0])
 	if err != nil {
 		return telemetry.Sample{}, err
 	}
-	s := telemetry.Sample{Key: telemetry.SeriesKey{Device: row[1], Kind: device.Any, Metric: row[2]}, AtMS: at, DeviceMS: at, EdgeMS: at}
+	s := telemetry.Sample{Key: telemetry.SeriesKey{Device: row[1], Metric: row[2]}, AtMS: at, DeviceMS: at, EdgeMS: at}
 	if row[3] == "" {
 		s.Quality, s.Reason = telemetry.Bad, "missing"
 		return s, nil

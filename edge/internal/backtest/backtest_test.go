@@ -43,6 +43,75 @@ func TestEachRowIsAnswered(t *testing.T) {
 	}
 }
 
+// replay returns the score and the finding of each row.
+func replay(t *testing.T, rules []device.Rule, rows ...string) string {
+	t.Helper()
+	var out strings.Builder
+	if err := backtest.Run(rules, strings.NewReader("timestamp,device,metric,value\n"+strings.Join(rows, "\n")), &out); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for i, l := range strings.Split(strings.TrimSpace(out.String()), "\n")[1:] {
+		rest, found := strings.CutPrefix(l, rows[i]+",")
+		if !found {
+			t.Fatalf("row %q was answered %q", rows[i], l)
+		}
+		told = append(told, rest)
+	}
+	return strings.Join(told, " | ")
+}
+
+func TestAKindsRuleJudgesEveryDevice(t *testing.T) {
+	t.Parallel()
+	rules := hot()
+	rules[0].Kind, rules[0].For = "elevator", 0
+	if got := replay(t, rules, "1000,a,motor_temp,90", "2000,b,motor_temp,90"); got != "1,hot | 1,hot" {
+		t.Error(got)
+	}
+	if rules[0].Kind == "" {
+		t.Error("the caller's rules were changed")
+	}
+}
+
+// Silence of one device shows while another speaks; it is told at its own row.
+func TestWhatIsAboutAnotherSeriesWaitsForItsRow(t *testing.T) {
+	t.Parallel()
+	rules := []device.Rule{{ID: "silent", Detector: device.Stale, After: 10 * time.Second, Severity: ticket.Major}}
+	got := replay(t, rules, "1000,a,m,1", "1000,b,m,1", "8000,b,m,1", "16000,b,m,1", "20000,a,m,1", "21000,a,m,1")
+	if got != "0, | 0, | 0, | 0, | 0,silent | 0," {
+		t.Error(got)
+	}
+}
+
+func TestFlappingIsToldAsTheDaemonWould(t *testing.T) {
+	t.Parallel()
+	rules := hot()
+	rules[0].For = 0
+	got := replay(t, rules, "0,a,motor_temp,90", "5000,a,motor_temp,70", "10000,a,motor_temp,90", "15000,a,motor_temp,70",
+		"40000,a,motor_temp,90", "45000,a,motor_temp,90")
+	if got != "1,hot | 0, | 1, | 0, | 1,hot | 1," {
+		t.Error(got)
+	}
+}
+
+func TestLateRowsAreNotJudged(t *testing.T) {
+	t.Parallel()
+	rules := hot()
+	rules[0].For = 0
+	if got := replay(t, rules, "60000,a,motor_temp,70", "1000,a,motor_temp,99", "61000,a,motor_temp,70"); got != "0, | 0, | 0," {
+		t.Error(got)
+	}
+}
+
+func TestAnUnknownDetectorIsRefused(t *testing.T) {
+	t.Parallel()
+	odd := []device.Rule{{ID: "odd", Metric: "*", Detector: "anomaly", Severity: ticket.Warning}}
+	err := backtest.Run(odd, strings.NewReader(""), io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "detector anomaly is not available in this version") {
+		t.Error(err)
+	}
+}
+
 // The next row is given only when the one before it was answered.
 func TestLockStep(t *testing.T) {
 	t.Parallel()
