@@ -253,7 +253,7 @@ export const zh = {
   'duty.nobody': '无人值班',
   'duty.until': '至 {time}',
   'duty.at': '{time}({age}后)',
-  'duty.noNext': '一周内没有换班',
+  'duty.noNext': '一周内人员不变',
   'duty.vanguard': '先锋',
   'duty.leader': '带班',
   'duty.covers': '代 {name}',
@@ -268,7 +268,7 @@ export const zh = {
   'duty.signedOn': '已上岗,提示音已打开',
   'duty.signedOff': '已下岗',
   'duty.notBound': '这个账号没有绑定人员,不能上岗',
-  'duty.whoElse': '同班',
+  'duty.whoElse': '同岗',
 
   'post.patrol': '巡逻',
   'post.desk': '调度台',

@@ -31,7 +31,11 @@ export function chartOptions(d: Drawing, Plot: typeof uPlot): Omit<uPlot.Options
     legend: { live: true },
     scales: { x: { time: true } },
     axes: [
-      { ...axis, values: (u, splits) => labels(splits, (s) => Plot.tzDate(new Date(s * 1000), d.timezone), u) },
+      {
+        ...axis,
+        space: 90,
+        values: (u, splits) => labels(splits, (s) => Plot.tzDate(new Date(s * 1000), d.timezone), u),
+      },
       { ...axis, size: 56, label: d.unit, labelSize: d.unit ? 18 : 0 },
     ],
     series: [

@@ -1,6 +1,6 @@
 import type { Latest, Point } from '../../api/types';
 import { t, word } from '../../i18n';
-import { enumCode, number } from './reading';
+import { number, valueCode } from './reading';
 
 /** One value, in words where the profile has them; a bad one is a dash. */
 export function Value({ latest: v, point }: { latest: Latest; point?: Point | undefined }) {
@@ -16,6 +16,6 @@ export function Value({ latest: v, point }: { latest: Latest; point?: Point | un
 function text(v: Latest, point: Point | undefined): string {
   if (v.text) return word('values', v.text);
   if (v.value === null) return '–';
-  const code = enumCode(point, v.value);
+  const code = valueCode(v.metric, point, v.value);
   return code ? word('values', code) : number(v.value);
 }

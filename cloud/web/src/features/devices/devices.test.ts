@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Latest } from '../../api/types';
-import { enumCode, headline, number, reach } from './reading';
+import { headline, number, reach, valueCode } from './reading';
 
 const t0 = Date.parse('2026-11-22T12:00:00Z');
 const value = (metric: string, v: number | null, ageMS = 0, quality: Latest['quality'] = 'good'): Latest => ({
@@ -35,6 +35,8 @@ test('a row shows the most telling values first', () => {
 test('values read as people say them', () => {
   expect([number(3), number(2.5), number(0.1 + 0.2), number(-0.001)]).toEqual(['3', '2.5', '0.3', '0']);
   const door = { metric: 'door', unit: '', enum: { '0': 'closed', '1': 'open' } };
-  expect(enumCode(door, 1)).toBe('open');
-  expect(enumCode(door, 2)).toBeUndefined();
+  expect(valueCode('door', door, 1)).toBe('open');
+  expect(valueCode('door', door, 2)).toBeUndefined();
+  expect([valueCode('trapped', undefined, 1), valueCode('trapped', undefined, 0)]).toEqual(['yes', 'no']);
+  expect(valueCode('floor', undefined, 1)).toBeUndefined();
 });

@@ -54,9 +54,38 @@ export function number(v: number): string {
   return String(Math.round(v * 100) / 100);
 }
 
-/** The enum's code for a value, if the point has one. */
-export function enumCode(p: Point | undefined, value: number): string | undefined {
-  return p?.enum?.[String(value)];
+/** Metrics that are only ever 0 or 1; the API does not say which those are. */
+const flags = new Set([
+  'alarm_key',
+  'at_level',
+  'charging',
+  'door_cycling',
+  'door_held',
+  'door_open_off_zone',
+  'estop',
+  'going_down',
+  'going_up',
+  'inspection',
+  'moving_door_open',
+  'online',
+  'overspeed',
+  'overtravel',
+  'person',
+  'power_cut',
+  'run_timeout',
+  'stopped_off_zone',
+  'tamper',
+  'trapped',
+  'trapped_level',
+  'trapped_off_level',
+]);
+
+/** The code of a value's word: of the profile's enum, or yes and no for a flag. */
+export function valueCode(metric: string, p: Point | undefined, value: number): string | undefined {
+  const code = p?.enum?.[String(value)];
+  if (code) return code;
+  if (!flags.has(metric)) return undefined;
+  return value === 1 ? 'yes' : value === 0 ? 'no' : undefined;
 }
 
 /** A metric that jumps between states rather than moves. */

@@ -35,7 +35,6 @@ export function Deliveries({ ticket }: { ticket: Ticket }) {
 }
 
 function One({ delivery: d, estate }: { delivery: Delivery; estate: string }) {
-  const step = { step: d.step + 1, round: d.round + 1 };
   return (
     <li>
       <span class={`chip delivery ${d.state}`}>{t(`delivery.${d.state}`)}</span>
@@ -43,7 +42,8 @@ function One({ delivery: d, estate }: { delivery: Delivery; estate: string }) {
         <strong>{personName(estate, d.staff)}</strong> · {word('channels', d.channel)}
         <span class="muted">
           {' '}
-          · {word('paging', d.reason)} · {t(d.round > 0 ? 'delivery.stepRound' : 'delivery.step', step)}
+          · {word('paging', d.reason)}
+          {stepWord(d)}
         </span>
         {d.attempts?.map((a) => (
           <span key={a.at} class="attempt">
@@ -61,4 +61,13 @@ function One({ delivery: d, estate }: { delivery: Delivery; estate: string }) {
       </span>
     </li>
   );
+}
+
+/** Steps from here on are parallel tracks and overdue calls, whose reason says it all. */
+const ownSteps = 100;
+
+function stepWord(d: Delivery): string {
+  const step = { step: d.step + 1, round: d.round + 1 };
+  if (d.round > 0) return ` · ${t('delivery.stepRound', step)}`;
+  return d.step < ownSteps && !d.track ? ` · ${t('delivery.step', step)}` : '';
 }
