@@ -221,7 +221,9 @@ func TestEventWithoutAnEndRestsByItself(t *testing.T) {
 func TestASeededConditionStillEnds(t *testing.T) {
 	t.Parallel()
 	rules := []device.Rule{
-		hot(), {ID: "trapped", Metric: "faults", Detector: device.Latched}, trapped(0),
+		hot(),
+		{ID: "trapped", Metric: "faults", Detector: device.Latched},
+		trapped(0),
 		{ID: "silent", Detector: device.Stale, After: time.Minute},
 		{ID: "forced", Event: "door_forced_open", Detector: device.OnEvent},
 		{ID: "wild", Metric: "*", Detector: device.Threshold, Above: ptr(1e6)},

@@ -194,7 +194,7 @@ func start(t *testing.T, d *disk, change func(*flow.Options), rules ...device.Ru
 	t.Cleanup(func() {
 		if e.cancel != nil {
 			cancel()
-			<-e.ended
+			_ = <-e.ended
 		}
 	})
 	return e
