@@ -194,7 +194,9 @@ func start(t *testing.T, d *disk, change func(*flow.Options), rules ...device.Ru
 	t.Cleanup(func() {
 		if e.cancel != nil {
 			cancel()
-			_ = <-e.ended
+			if err := <-e.ended; err != nil {
+				t.Log(err)
+			}
 		}
 	})
 	return e
