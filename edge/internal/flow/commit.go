@@ -112,21 +112,37 @@ func (c *committer) commit(ctx context.Context) {
 		c.note(err)
 	}
 	c.retry.Stop()
-	if err == nil {
+	switch {
+	case err == nil:
 		c.owed = nil
 		c.count()
-	} else if c.owed = alarm; len(alarm) > 0 {
-		c.retry.Reset(retryAfter)
+	case alarmDurable(err):
+		c.owed = nil // a full disk keeps alarms; owing them again would fill it with copies
+	default:
+		if c.owed = alarm; len(alarm) > 0 {
+			c.retry.Reset(retryAfter)
+		}
 	}
+	kept := alarmDurable(err)
 	if err != nil {
 		err = fmt.Errorf("record: %w", err)
 	}
 	for i := range c.group {
-		if done := c.group[i].done; done != nil {
-			done(err)
+		v := &c.group[i]
+		if v.done != nil && kept && len(v.batch.Samples)+len(v.batch.Events) == 0 {
+			v.done(nil) // all of it is durable
+		} else if v.done != nil {
+			v.done(err)
 		}
-		c.group[i] = verdict{}
+		*v = verdict{}
 	}
+}
+
+// alarmDurable reports whether an Append that failed has made the alarm records
+// durable all the same.
+func alarmDurable(err error) bool {
+	var part interface{ AlarmDurable() bool }
+	return errors.As(err, &part) && part.AlarmDurable()
 }
 
 // note logs when recording begins to fail and when it works again.

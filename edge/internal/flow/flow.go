@@ -54,7 +54,9 @@ var ErrClosed = errors.New("flow is closed")
 // Recorder is the edge's memory; the outbox is one.
 //
 // Append returns nil once all records are durable, alarm no later than
-// samples; an error means that any part of them may be or may not be. It is
+// samples; an error means that any part of them may be or may not be. An error
+// with a method AlarmDurable() bool that returns true says that the alarm
+// records are durable and only the samples are not. It is
 // called by one goroutine at a time and must not keep the records after it
 // returned. ctx ends only when the edge can't wait any longer.
 type Recorder interface {
