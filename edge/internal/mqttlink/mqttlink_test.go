@@ -194,6 +194,26 @@ func TestABlackHoleIsNoticedWithin8Seconds(t *testing.T) {
 	}
 }
 
+// A far end that talks and does not listen is as good as gone.
+func TestAFarEndThatOnlyTalksIsNoticed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, p := dial(t, nil)
+		close(p.deaf)
+		start := time.Now()
+		for i := uint16(1); !over(l.Lost()); i++ {
+			if time.Since(start) > 20*time.Second {
+				t.Error("not noticed")
+				break
+			}
+			p.publish(i)
+			<-time.After(time.Second)
+		}
+		p.conn.Close()
+		l.Close()
+	})
+}
+
 func TestABrokerThatNeverAnswersOrRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
