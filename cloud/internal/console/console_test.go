@@ -191,7 +191,7 @@ func TestStreamResumes(t *testing.T) {
 		if last != "" {
 			req.Header.Set("Last-Event-ID", last)
 		}
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := http.DefaultClient.Do(req) //nolint:bodyclose // closed by the stop function
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -65,7 +65,8 @@ func registerPlan[T, V any](c *Console, p plan[T, V]) {
 		func(ctx context.Context, in *struct {
 			ID   string `path:"id" maxLength:"64"`
 			Body V
-		}) (*One[V], error) {
+		},
+		) (*One[V], error) {
 			p.rename(&in.Body, in.ID)
 			return write(ctx, in.Body)
 		})

@@ -130,7 +130,9 @@ func (t *memoryTx) DutyPlan(context.Context, string) (duty.Plan, error) { return
 func (t *memoryTx) Policies(context.Context, string) ([]routing.Policy, error) {
 	return t.disk.policies, nil
 }
+
 func (t *memoryTx) Mutes(context.Context, string) ([]routing.Mute, error) { return t.disk.mutes, nil }
+
 func (t *memoryTx) Progress(_ context.Context, _ string, id ticket.ID) (routing.Progress, error) {
 	return t.disk.progress[id], nil
 }

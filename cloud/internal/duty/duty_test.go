@@ -35,8 +35,10 @@ func gardenPlan() duty.Plan {
 	return duty.Plan{
 		Timezone: "Asia/Shanghai",
 		Staff: []duty.Staff{
-			{ID: "chen", Name: "陈强"}, {ID: "li", Name: "李伟", Vanguard: true, PartyMember: true},
-			{ID: "wang", Name: "王芳"}, {ID: "zhao", Name: "赵敏"},
+			{ID: "chen", Name: "陈强"},
+			{ID: "li", Name: "李伟", Vanguard: true, PartyMember: true},
+			{ID: "wang", Name: "王芳"},
+			{ID: "zhao", Name: "赵敏"},
 		},
 		Rosters: []duty.Roster{{ID: "gate", Shifts: []duty.Shift{
 			{ID: "day", From: "08:00", To: "20:00", Days: everyDay(), Staff: []string{"chen", "li"}, Leader: "li"},
@@ -151,14 +153,30 @@ func TestOverrides(t *testing.T) {
 		{"another roster's", []duty.Override{day(duty.Override{Out: "li", In: "zhao", Roster: "pool"})}, []string{"li", "chen"}, []string{"wang"}},
 		{"one less", []duty.Override{day(duty.Override{Out: "li"})}, []string{"chen"}, []string{"wang"}},
 		{"one more", []duty.Override{day(duty.Override{In: "zhao"})}, []string{"li", "chen", "zhao"}, []string{"wang", "zhao"}},
-		{"two swap", []duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang", In: "chen"})},
-			[]string{"li", "wang"}, []string{"chen"}},
-		{"the stand-in falls ill", []duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang", In: "zhao"})},
-			[]string{"li", "zhao"}, []string{"zhao"}},
-		{"the stand-in is off", []duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang"})},
-			[]string{"li"}, []string{}},
-		{"two for one", []duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "chen", In: "zhao"})},
-			[]string{"li", "wang", "zhao"}, []string{"wang"}},
+		{
+			"two swap",
+			[]duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang", In: "chen"})},
+			[]string{"li", "wang"},
+			[]string{"chen"},
+		},
+		{
+			"the stand-in falls ill",
+			[]duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang", In: "zhao"})},
+			[]string{"li", "zhao"},
+			[]string{"zhao"},
+		},
+		{
+			"the stand-in is off",
+			[]duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "wang"})},
+			[]string{"li"},
+			[]string{},
+		},
+		{
+			"two for one",
+			[]duty.Override{day(duty.Override{Out: "chen", In: "wang"}), day(duty.Override{Out: "chen", In: "zhao"})},
+			[]string{"li", "wang", "zhao"},
+			[]string{"wang"},
+		},
 		{"somebody unknown", []duty.Override{day(duty.Override{Out: "chen", In: "ghost"})}, []string{"li"}, []string{"wang"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

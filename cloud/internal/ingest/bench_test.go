@@ -108,16 +108,20 @@ func (l *openLedger) inTx(_ context.Context, f func(ingest.Tx) error) error {
 	defer l.mu.Unlock()
 	return f(l)
 }
+
 func (l *openLedger) Settled(_ context.Context, id ingest.LogID) (envelope.RangeSet, error) {
 	return l.marks[id], nil
 }
+
 func (l *openLedger) MarkSettled(_ context.Context, id ingest.LogID, rs []envelope.Range) error {
 	l.marks[id] = l.marks[id].AddAll(rs)
 	return nil
 }
+
 func (l *openLedger) ApplyTransitions(context.Context, string, string, bool, []ticket.Transition) error {
 	return nil
 }
+
 func (l *openLedger) SaveEvents(context.Context, string, string, int64, []telemetry.Event) error {
 	return nil
 }

@@ -58,8 +58,10 @@ func TestNamedTracksAreStoppedEachByItsOwn(t *testing.T) {
 	w := newWorld(t, ticket.DoorForced, ticket.Major)
 	w.in.Policies = example()
 	w.in.Policies[0].Steps = []routing.Step{
-		{To: "staff:li"}, {To: "leader", After: time.Minute},
-		{To: "desk", Track: "desk"}, {To: "manager", After: 2 * time.Minute, Track: "desk"},
+		{To: "staff:li"},
+		{To: "leader", After: time.Minute},
+		{To: "desk", Track: "desk"},
+		{To: "manager", After: 2 * time.Minute, Track: "desk"},
 	}
 	w.until(10 * time.Second)
 	w.happen(ticket.Accept, "li", "")

@@ -22,6 +22,7 @@ type fragile struct {
 func (f *fragile) Append(context.Context, []series.Batch) (series.Tally, error) {
 	return series.Tally{Stored: 1}, f.fail
 }
+
 func (f *fragile) Range(context.Context, series.Selector, int64, int64, int64) ([]series.Point, error) {
 	return []series.Point{{AtMS: 1}}, nil
 }
@@ -99,5 +100,7 @@ func TestStandbySaysWhyPromQLIsNotAnswered(t *testing.T) {
 		t.Errorf("a backend without PromQL: %d", got)
 	}
 	cancel()
-	<-done
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

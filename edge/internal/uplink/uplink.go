@@ -139,17 +139,15 @@ const (
 // Run keeps a connection until ctx ends.
 func (u *Uplink) Run(ctx context.Context) error {
 	pause := backoff.New(u.o.Clock, u.o.Backoff[0], u.o.Backoff[1])
-	for ctx.Err() == nil {
+	for {
 		err := u.once(ctx, pause)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			u.o.Log.Warn("uplink is down", "err", err)
 		}
-		u.o.Log.Warn("uplink is down", "err", err)
-		if pause.Wait(ctx) != nil {
-			return nil
+		if stopped := pause.Wait(ctx); stopped != nil {
+			return nil //nolint:nilerr // being stopped is no failure
 		}
 	}
-	return nil
 }
 
 // once is the life of one connection.

@@ -18,6 +18,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"path"
 )
@@ -110,7 +111,7 @@ func ReadFile(f FS, name string, limit int64) ([]byte, error) {
 	}
 	b := make([]byte, size)
 	n, err := r.ReadAt(b, 0)
-	if err == io.EOF && int64(n) == size {
+	if errors.Is(err, io.EOF) && int64(n) == size {
 		err = nil
 	}
 	return b[:n], err

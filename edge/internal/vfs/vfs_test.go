@@ -57,7 +57,7 @@ func TestFilesBehaveAlikeOnDiskAndInMemory(t *testing.T) {
 			t.Errorf("read %q", b)
 		}
 		check(t, w.Truncate(12))
-		if n, err := w.ReadAt(b, 10); n != 2 || err != io.EOF {
+		if n, err := w.ReadAt(b, 10); n != 2 || !errors.Is(err, io.EOF) {
 			t.Errorf("read behind the end: %d, %v", n, err)
 		}
 		check(t, f.Rename(d+"/one", d+"/two"))

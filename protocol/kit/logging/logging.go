@@ -37,7 +37,7 @@ func New(w io.Writer, level, format string, colours bool) (*slog.Logger, error) 
 	case format != "text":
 		return nil, fmt.Errorf("log format %q: use text or json", format)
 	case colours:
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{Level: l, TimeFormat: time.TimeOnly})), nil
 	default:
 		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
 	}

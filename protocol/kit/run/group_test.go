@@ -61,7 +61,7 @@ func TestStopIsIdempotentAndSaysTheSame(t *testing.T) {
 	calls := 0
 	must(t, g.Defer(t.Context(), "part", func(context.Context) error { calls++; return errors.New("no") }))
 	first, second := g.Stop(t.Context()), g.Stop(t.Context())
-	if calls != 1 || first == nil || first != second {
+	if calls != 1 || first == nil || !errors.Is(first, second) {
 		t.Errorf("%d calls, %v, %v", calls, first, second)
 	}
 }

@@ -61,16 +61,25 @@ func TestPromQLAnswersLikePrometheus(t *testing.T) {
 		params []string
 		want   string
 	}{
-		{"/api/v1/query", []string{"query", `access_gate_motor_temp{estate="b"}`, "time", now},
-			`{"resultType":"vector","result":[{"metric":{"__name__":"access_gate_motor_temp","device":"lift-1","edge":"b-1","estate":"b","kind":"access-gate","metric":"motor_temp"},"value":[` + now + `,"2"]}]}`},
+		{
+			"/api/v1/query",
+			[]string{"query", `access_gate_motor_temp{estate="b"}`, "time", now},
+			`{"resultType":"vector","result":[{"metric":{"__name__":"access_gate_motor_temp","device":"lift-1","edge":"b-1","estate":"b","kind":"access-gate","metric":"motor_temp"},"value":[` + now + `,"2"]}]}`,
+		},
 		{"/api/v1/query", []string{"query", "1/0"}, `{"resultType":"scalar","result":[` + now + `,"+Inf"]}`},
-		{"/api/v1/query_range", []string{"query", "sum(access_gate_motor_temp)", "start", now, "end", now, "step", "1m"},
-			`{"resultType":"matrix","result":[{"metric":{},"values":[[` + now + `,"6"]]}]}`},
+		{
+			"/api/v1/query_range",
+			[]string{"query", "sum(access_gate_motor_temp)", "start", now, "end", now, "step", "1m"},
+			`{"resultType":"matrix","result":[{"metric":{},"values":[[` + now + `,"6"]]}]}`,
+		},
 		{"/api/v1/label/estate/values", nil, `["a","a.b","b"]`},
 		{"/api/v1/label/estate/values", []string{"match[]", `{edge="b-1"}`, "match[]", `{edge="a-1"}`}, `["a","b"]`},
 		{"/api/v1/labels", nil, `["__name__","device","edge","estate","kind","metric"]`},
-		{"/api/v1/series", []string{"match[]", `{estate="a"}`, "match[]", `{edge="a-1"}`},
-			`[{"__name__":"access_gate_motor_temp","device":"lift-1","edge":"a-1","estate":"a","kind":"access-gate","metric":"motor_temp"}]`},
+		{
+			"/api/v1/series",
+			[]string{"match[]", `{estate="a"}`, "match[]", `{edge="a-1"}`},
+			`[{"__name__":"access_gate_motor_temp","device":"lift-1","edge":"a-1","estate":"a","kind":"access-gate","metric":"motor_temp"}]`,
+		},
 	} {
 		code, r := ask(t, h, c.path, c.params...)
 		if code != http.StatusOK || r.Status != "success" || string(r.Data) != c.want {

@@ -34,6 +34,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/promql"
@@ -234,7 +235,7 @@ const (
 
 func labelsOf(estate, edge string, k telemetry.SeriesKey) labels.Labels {
 	return labels.FromStrings(
-		labels.MetricName, series.Name(k.Kind, k.Metric),
+		model.MetricNameLabel, series.Name(k.Kind, k.Metric),
 		labelDevice, k.Device, labelEdge, edge, labelEstate, estate,
 		labelKind, k.Kind, labelMetric, k.Metric,
 	)

@@ -142,7 +142,8 @@ func refused(b *bench) {
 		sample(motor, at+second, 2),
 	)
 	want := series.Tally{Stored: 2, Texts: 1, Refused: map[series.Reason]int{
-		series.NotANumber: 1, series.Infinite: 2, series.BadName: 2, series.TooNew: 1, series.TooOld: 1}}
+		series.NotANumber: 1, series.Infinite: 2, series.BadName: 2, series.TooNew: 1, series.TooOld: 1,
+	}}
 	if d := cmp.Diff(want, got); d != "" {
 		b.t.Errorf("tally (-want +got):\n%s", d)
 	}

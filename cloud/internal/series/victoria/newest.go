@@ -51,7 +51,8 @@ type newestKey struct {
 
 func (n newestOf) take(m model.Metric, atMS int64, v float64, bad bool) {
 	k := newestKey{string(m["estate"]), string(m["edge"]), telemetry.SeriesKey{
-		Device: string(m["device"]), Kind: string(m["kind"]), Metric: string(m["metric"])}}
+		Device: string(m["device"]), Kind: string(m["kind"]), Metric: string(m["metric"]),
+	}}
 	if old, ok := n[k]; ok && old.AtMS >= atMS {
 		return
 	}

@@ -158,8 +158,13 @@ func TestLogins(t *testing.T) {
 		id, password string
 		ok           bool
 	}{
-		{gate.ID, "gate-pw", true}, {gate.ID, "lift-pw", false}, {"nobody", "no such device", false},
-		{"hashed", "s3cret", true}, {"hashed", "S3cret", false}, {"hashed", hash, false}, {"nobody", "s3cret", false},
+		{gate.ID, "gate-pw", true},
+		{gate.ID, "lift-pw", false},
+		{"nobody", "no such device", false},
+		{"hashed", "s3cret", true},
+		{"hashed", "S3cret", false},
+		{"hashed", hash, false},
+		{"nobody", "s3cret", false},
 	} {
 		p, err := dial(d, c.id, c.password, nil)
 		if (err == nil) != c.ok {

@@ -69,8 +69,10 @@ func TestTelemetryForms(t *testing.T) {
 		{"text without an enum", `{"motor_temp": "hot"}`, []brief{{"motor_temp (receive time)", now, "hot"}}},
 		{"a word the enum lacks", `{"door": "ajar"}`, []brief{{"door (receive time)", now, "uncertain:unknown_word:ajar"}}},
 		{"no value, never a made-up one", `{"door": null, "locked": [1], "motor_temp": {"a": 1}, "x": 1e999}`, []brief{
-			{"door (receive time)", now, "bad:null:"}, {"locked (receive time)", now, "bad:wrong_type:"},
-			{"motor_temp (receive time)", now, "bad:wrong_type:"}, {"x (receive time)", now, "bad:not_finite:"},
+			{"door (receive time)", now, "bad:null:"},
+			{"locked (receive time)", now, "bad:wrong_type:"},
+			{"motor_temp (receive time)", now, "bad:wrong_type:"},
+			{"x (receive time)", now, "bad:not_finite:"},
 		}},
 		{"a metric the profile lacks", `{"humidity": 40}`, []brief{{"humidity (receive time)", now, 40.0}}},
 		{"a time too old to believe", `{"ts": 5, "values": {"door": 1}}`, []brief{{"door (receive time)", now, 1.0}}},

@@ -243,7 +243,7 @@ func (p *peer) ping(t *testing.T) {
 func (p *peer) wantClosed(t *testing.T) {
 	t.Helper()
 	var err error
-	for kind := byte(packets.Disconnect); err == nil; {
+	for kind := packets.Disconnect; err == nil; {
 		if kind != packets.Disconnect { // mochi says goodbye in 3.1.1 too
 			t.Fatalf("got packet %d", kind)
 		}

@@ -69,7 +69,6 @@ type rawLog struct {
 	name string
 	f    vfs.File
 	off  int64
-	n    int
 }
 
 func newRawLog(b *testing.B, name string) *rawLog {
