@@ -13,7 +13,7 @@ import (
 // Device is an MQTT client that signs in as one device. Publishing is done
 // when the PUBACK has come, or has failed.
 type Device struct {
-	t            *testing.T
+	t            testing.TB
 	addr         string
 	id, password string
 	client       mqtt.Client

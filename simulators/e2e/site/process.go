@@ -11,7 +11,7 @@ import (
 )
 
 // Bin returns the path of a built binary and fails the test if it is missing.
-func Bin(t *testing.T, name string) string {
+func Bin(t testing.TB, name string) string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
 	p := filepath.Join(filepath.Dir(here), "..", "..", "..", "bin", name)
@@ -24,7 +24,7 @@ func Bin(t *testing.T, name string) string {
 // Process is one running daemon. Its log goes to a file that a failed test
 // prints the end of.
 type Process struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	args []string
 	bin  string
@@ -34,7 +34,7 @@ type Process struct {
 }
 
 // NewProcess prepares a daemon; Start starts it.
-func NewProcess(t *testing.T, dir, name, bin string, args ...string) *Process {
+func NewProcess(t testing.TB, dir, name, bin string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, name: name, bin: Bin(t, bin), args: args, log: filepath.Join(dir, name+".log")}
 	t.Cleanup(func() {

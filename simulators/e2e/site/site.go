@@ -28,7 +28,7 @@ const (
 
 // Site is one cloud with one estate's edge behind a cuttable WAN.
 type Site struct {
-	t *testing.T
+	t testing.TB
 	// Dir holds configurations, data and logs.
 	Dir string
 	// CloudURL and EdgeURL are the HTTP bases; EdgeMQTT and CloudMQTT are
@@ -48,12 +48,14 @@ type Options struct {
 	PagerURL string
 	// EdgeExtra is appended to edge.yaml; Devices replaces its device list.
 	EdgeExtra, Devices string
+	// Logins are lines of YAML after those of the default devices.
+	Logins string
 	// CloudExtra is appended to cloud.yaml.
 	CloudExtra string
 }
 
 // FreeAddr returns a loopback address that nobody listens on.
-func FreeAddr(t *testing.T) string {
+func FreeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -65,7 +67,7 @@ func FreeAddr(t *testing.T) string {
 
 // New writes the configurations, creates credentials and starts the cloud and
 // the edge; it returns once both are ready.
-func New(t *testing.T, o Options) *Site {
+func New(t testing.TB, o Options) *Site {
 	t.Helper()
 	s := Prepare(t, o)
 	s.Cloud.Start()
@@ -76,7 +78,7 @@ func New(t *testing.T, o Options) *Site {
 }
 
 // Prepare does what New does but starts nothing.
-func Prepare(t *testing.T, o Options) *Site {
+func Prepare(t testing.TB, o Options) *Site {
 	t.Helper()
 	s := &Site{
 		t: t, Dir: t.TempDir(), CloudURL: "http://" + FreeAddr(t), EdgeURL: "http://" + FreeAddr(t),
@@ -125,10 +127,10 @@ mqtt:
   devices:
     - {id: gate-east-1, password: gate-secret-1}
     - {id: robot-1, password: robot-secret-1}
-%s
+%s%s
 devices:
 %s
-%s`, Estate, Edge, filepath.Join(s.Dir, "edge"), host(s.EdgeURL), s.EdgeMQTT,
+%s`, Estate, Edge, filepath.Join(s.Dir, "edge"), host(s.EdgeURL), s.EdgeMQTT, o.Logins,
 		strings.ReplaceAll(uplink, s.CloudMQTT, wan.Addr()), devices, o.EdgeExtra))
 }
 
@@ -170,7 +172,7 @@ func (s *Site) Run(stdin []byte, bin string, args ...string) string {
 }
 
 // Exec runs a command to its end and returns what it wrote.
-func Exec(t *testing.T, stdin []byte, bin string, args ...string) (stdout, stderr string, err error) {
+func Exec(t testing.TB, stdin []byte, bin string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	cmd := exec.Command(Bin(t, bin), args...)
 	cmd.Stdin = bytes.NewReader(stdin)
@@ -191,7 +193,7 @@ func lastWord(s string) string {
 }
 
 // Decode reads JSON into a T.
-func Decode[T any](t *testing.T, b []byte) T {
+func Decode[T any](t testing.TB, b []byte) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal(b, &v); err != nil {
