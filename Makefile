@@ -27,8 +27,13 @@ all: lint build test ## lint, build, test
 need:
 	@deploy/need.sh go node npm
 
+# Not `npm ci`: biome and buf bring one optional package for each platform, and
+# ci refuses a lock file where a registry does not serve all of them. Versions
+# are exact in package.json, and what they need is pinned by the lock file.
+NPM_INSTALL := npm install --no-save --no-audit --no-fund --loglevel=error
+
 cloud/web/node_modules/.stamp: cloud/web/package-lock.json
-	cd cloud/web && npm ci --no-audit --no-fund --loglevel=error
+	cd cloud/web && $(NPM_INSTALL)
 	@touch $@
 
 WEB_SRC := $(shell find cloud/web/src cloud/web/public cloud/web/index.html cloud/web/*.ts -type f 2>/dev/null)
@@ -71,7 +76,7 @@ bin/tools/protoc-gen-go:
 	cd tools && GOBIN=$(CURDIR)/bin/tools go install google.golang.org/protobuf/cmd/protoc-gen-go
 
 protocol/node_modules/.stamp: protocol/package-lock.json
-	cd protocol && npm ci --no-audit --no-fund --loglevel=error
+	cd protocol && $(NPM_INSTALL)
 	@touch $@
 
 TESTFLAGS ?=
