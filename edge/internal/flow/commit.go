@@ -101,7 +101,7 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 
 // commit records the group and what is owed, and tells those who wait.
 func (c *committer) commit(ctx context.Context) {
-	alarm := append([]envelope.Record(nil), c.owed...)
+	alarm := c.owed
 	for i := range c.group {
 		alarm = appendAlarm(alarm, &c.group[i])
 	}
@@ -112,27 +112,35 @@ func (c *committer) commit(ctx context.Context) {
 		c.note(err)
 	}
 	c.retry.Stop()
+	kept := alarmDurable(err)
 	switch {
 	case err == nil:
 		c.owed = nil
 		c.count()
-	case alarmDurable(err):
-		c.owed = nil // a full disk keeps alarms; owing them again would fill it with copies
+	case kept: // owing the alarms again would fill a full disk with copies
+		c.owed = nil
 	default:
 		if c.owed = alarm; len(alarm) > 0 {
 			c.retry.Reset(retryAfter)
 		}
 	}
-	kept := alarmDurable(err)
+	c.answer(err, kept)
+}
+
+// answer tells those who wait how the commit went. alarmKept: of a failed one,
+// all but Samples and Events is durable.
+func (c *committer) answer(err error, alarmKept bool) {
 	if err != nil {
 		err = fmt.Errorf("record: %w", err)
 	}
 	for i := range c.group {
 		v := &c.group[i]
-		if v.done != nil && kept && len(v.batch.Samples)+len(v.batch.Events) == 0 {
-			v.done(nil) // all of it is durable
-		} else if v.done != nil {
-			v.done(err)
+		verdictErr := err
+		if alarmKept && len(v.batch.Samples)+len(v.batch.Events) == 0 {
+			verdictErr = nil
+		}
+		if v.done != nil {
+			v.done(verdictErr)
 		}
 		*v = verdict{}
 	}
