@@ -4,7 +4,7 @@ import { link, silentFor } from '../live/link';
 /** Live, connecting or lost, and how old what is shown is. */
 export function LinkState() {
   return (
-    <span class={`link-state ${link.value}`} role="status">
+    <span class={`link-state ${link.value}`}>
       <i class="dot" aria-hidden="true" />
       {t(`link.${link.value}`)}
       {silentFor.value >= 5000 && <span class="muted"> {t('link.age', { age: age(silentFor.value) })}</span>}
@@ -16,8 +16,12 @@ export function LinkState() {
 export function LostStrip() {
   if (link.value !== 'lost') return null;
   return (
-    <p class="strip" role="alert">
-      {t('link.lostFor', { age: age(silentFor.value) })}
+    <p class="strip">
+      <span class="unseen" role="alert">
+        {t('link.lost')}
+      </span>
+      {/* Its seconds tick: not to be read out each time. */}
+      <span aria-hidden="true">{t('link.lostFor', { age: age(silentFor.value) })}</span>
     </p>
   );
 }

@@ -43,9 +43,11 @@ export function TopBar({ onHelp }: { onHelp: () => void }) {
         <button type="button" class="quiet" title={t('help.open')} aria-label={t('help.open')} onClick={onHelp}>
           ?
         </button>
+      </div>
+      <div class="second-line">
+        <DutyStrip />
         <Account />
       </div>
-      <DutyStrip />
     </header>
   );
 }

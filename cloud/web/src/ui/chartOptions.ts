@@ -11,9 +11,14 @@ export interface Drawing {
   stepped: boolean;
   unit: string;
   timezone: string;
+  /** From and to in seconds; what the data spans if absent. */
+  window?: readonly [number, number];
   /** A moment to mark, in seconds. */
   mark?: number | undefined;
 }
+
+/** Between states there is nothing. */
+const whole = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000];
 
 function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -29,14 +34,14 @@ export function chartOptions(d: Drawing, Plot: typeof uPlot): Omit<uPlot.Options
     tzDate: (s) => Plot.tzDate(new Date(s * 1000), d.timezone),
     cursor: { drag: { x: false, y: false } },
     legend: { live: true },
-    scales: { x: { time: true } },
+    scales: { x: { time: true, ...(d.window && { range: [d.window[0], d.window[1]] as [number, number] }) } },
     axes: [
       {
         ...axis,
         space: 90,
         values: (u, splits) => labels(splits, (s) => Plot.tzDate(new Date(s * 1000), d.timezone), u),
       },
-      { ...axis, size: 56, label: d.unit, labelSize: d.unit ? 18 : 0 },
+      { ...axis, ...(d.stepped && { incrs: whole }), size: 56, label: d.unit, labelSize: d.unit ? 18 : 0 },
     ],
     series: [
       {

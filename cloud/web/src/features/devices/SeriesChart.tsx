@@ -17,16 +17,23 @@ const spans = [
   ['span.day', 1440 * minute],
 ] as const;
 
+interface Shown {
+  data: Columns;
+  unit: string;
+  window: readonly [number, number];
+}
+
 /** One metric over the last while, as mean within min and max. */
 export function SeriesChart({ device, metric }: { device: Device; metric: string }) {
   const [spanMS, setSpan] = useState<number>(15 * minute);
-  const [series, setSeries] = useState<{ data: Columns; unit: string } | null>(null);
+  const [series, setSeries] = useState<Shown | null>(null);
   useEffect(() => {
     setSeries(null);
     let here = true;
     const stop = repeat(Math.max(5000, spanMS / 180), async () => {
-      const s = await read(device.id, metric, spanMS);
-      if (here) setSeries({ data: bandOf(s), unit: s.unit });
+      const to = cloudNow();
+      const s = await read(device.id, metric, to, spanMS);
+      if (here) setSeries({ data: bandOf(s), unit: s.unit, window: [(to - spanMS) / 1000, to / 1000] });
     });
     return () => {
       here = false;
@@ -56,6 +63,7 @@ export function SeriesChart({ device, metric }: { device: Device; metric: string
           form="band"
           stepped={isStepped(device.points?.find((p) => p.metric === metric))}
           unit={series.unit}
+          window={series.window}
           timezone={estate(device.estate)?.timezone || 'Asia/Shanghai'}
           label={t('chart.label', { metric: name })}
         />
@@ -64,7 +72,7 @@ export function SeriesChart({ device, metric }: { device: Device; metric: string
   );
 }
 
-function read(device: string, metric: string, spanMS: number): Promise<Series> {
-  const from = String(Math.floor(cloudNow() - spanMS));
+function read(device: string, metric: string, toMS: number, spanMS: number): Promise<Series> {
+  const from = String(Math.floor(toMS - spanMS));
   return ask(api.GET('/api/v1/series', { params: { query: { device, metric, from, step: stepFor(spanMS) } } }));
 }

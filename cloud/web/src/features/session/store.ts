@@ -27,5 +27,5 @@ export async function signIn(user: string, password: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await ask(api.POST('/api/v1/logout'));
-  me.value = null;
+  location.reload(); // nothing of theirs stays in the page for whoever comes next
 }

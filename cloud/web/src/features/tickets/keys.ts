@@ -7,7 +7,7 @@ import { me } from '../session/store';
 import { act } from './act';
 import { allowed, mayAct } from './allowed';
 import { known } from './store';
-import { closeTicket, openID, openTicket, shown } from './view';
+import { closeTicket, focusRow, openID, openTicket, shown } from './view';
 
 function focused(): string | null {
   return document.activeElement instanceof HTMLElement ? (document.activeElement.dataset.ticket ?? null) : null;
@@ -21,7 +21,7 @@ export function queueKeys(help: () => void): Keys {
       const to = ids[from < 0 ? 0 : Math.min(ids.length - 1, Math.max(0, from + by))];
       if (!to) return;
       if (openID.value) openTicket(to);
-      requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-ticket="${CSS.escape(to)}"]`)?.focus());
+      focusRow(to);
     },
     accept() {
       const ticket = known.value.tickets.get(focused() ?? openID.value ?? '');

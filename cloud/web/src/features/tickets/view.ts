@@ -15,6 +15,14 @@ export function openTicket(id: string): void {
   go(`/tickets/${encodeURIComponent(id)}`);
 }
 
+/** Closes the open ticket; the focus goes back to where it came from. */
 export function closeTicket(): void {
-  if (openID.value) go('/');
+  const id = openID.value;
+  if (!id) return;
+  go('/');
+  focusRow(id);
+}
+
+export function focusRow(id: string): void {
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-ticket="${CSS.escape(id)}"]`)?.focus());
 }
