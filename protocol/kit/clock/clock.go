@@ -61,7 +61,7 @@ type System struct {
 
 // NewSystem starts a run: Mono counts from here and Boot is new.
 func NewSystem() *System {
-	return &System{started: time.Now(), boot: uuid.NewString(), trust: trust{ask: kernelSynchronised}}
+	return &System{started: time.Now(), boot: uuid.NewString(), trust: trust{ask: kernelSynchronised, every: time.Second}}
 }
 
 // Now implements Clock.
@@ -81,8 +81,8 @@ func (s *System) Boot() string { return s.boot }
 // it is synchronised, or said so since boot, or someone Vouched for it. Where
 // the kernel cannot be asked (another system, a sandbox that forbids it) the
 // clock counts as trusted: the opposite would mark every record of such a
-// machine for ever, with no way to mend it.
-func (s *System) Trusted() bool { return s.trust.ok() }
+// machine for ever, with no way to mend it. An answer is good for a second.
+func (s *System) Trusted() bool { return s.trust.ok(s.Mono()) }
 
 // Vouch says that the wall clock was found right by other means, such as the
 // skew measured against the cloud. It holds until the process ends.

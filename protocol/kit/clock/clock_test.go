@@ -132,9 +132,34 @@ func TestTrust(t *testing.T) {
 		tr := trust{ask: func() answer { i++; return c.answers[i-1] }}
 		for n := range c.want {
 			i = n
-			if got := tr.ok(); got != c.want[n] {
+			if got := tr.ok(0); got != c.want[n] {
 				t.Errorf("%s: answer %d: %v", c.name, n, got)
 			}
+		}
+	}
+}
+
+func TestAnAnswerIsGoodForAWhile(t *testing.T) {
+	t.Parallel()
+	asked, says := 0, unsynchronised
+	tr := trust{every: time.Second, ask: func() answer { asked++; return says }}
+	for _, c := range []struct {
+		at    time.Duration
+		says  answer
+		want  bool
+		asked int
+	}{
+		{0, unsynchronised, false, 1},
+		{time.Second - 1, synchronised, false, 1},
+		{time.Second, unknown, true, 2},
+		{2*time.Second - 1, unsynchronised, true, 2},
+		{2 * time.Second, unsynchronised, false, 3},
+		{3 * time.Second, synchronised, true, 4},
+		{9 * time.Second, unsynchronised, true, 4},
+	} {
+		says = c.says
+		if got := tr.ok(c.at); got != c.want || asked != c.asked {
+			t.Errorf("at %v: %v after asking %d times, want %v after %d", c.at, got, asked, c.want, c.asked)
 		}
 	}
 }

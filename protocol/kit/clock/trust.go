@@ -1,6 +1,9 @@
 package clock
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // answer is what the kernel knows about the wall clock.
 type answer uint8
@@ -16,19 +19,27 @@ const (
 type trust struct {
 	ask     func() answer
 	latched atomic.Bool
+	// every is how long an answer is good for: asking is a system call, and
+	// every record wants to know.
+	every time.Duration
+	// last was the answer until the time next.
+	last atomic.Bool
+	next atomic.Int64
 }
 
-func (t *trust) ok() bool {
+// ok answers at the monotonic time now.
+func (t *trust) ok(now time.Duration) bool {
 	if t.latched.Load() {
 		return true
 	}
-	switch t.ask() {
-	case synchronised:
-		t.latched.Store(true)
-		return true
-	case unsynchronised:
-		return false
-	default:
-		return true
+	if int64(now) < t.next.Load() {
+		return t.last.Load()
 	}
+	a := t.ask()
+	if a == synchronised {
+		t.latched.Store(true)
+	}
+	t.last.Store(a != unsynchronised)
+	t.next.Store(int64(now + t.every))
+	return a != unsynchronised
 }

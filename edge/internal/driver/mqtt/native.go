@@ -3,6 +3,7 @@ package mqtt
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -142,9 +143,7 @@ func (c *codec) group(v *fastjson.Value) error {
 	if len(c.out)+o.Len() > limit.MaxSamplesPerMessage {
 		return errTooMany
 	}
-	if c.out == nil {
-		c.out = make([]telemetry.Sample, 0, o.Len())
-	}
+	c.out = slices.Grow(c.out, o.Len())
 	o.Visit(c.visit)
 	return nil
 }
@@ -172,8 +171,9 @@ func (c *codec) value(key []byte, v *fastjson.Value) {
 			return
 		}
 	}
-	// The Sample is filled in its place: copying it would cost as much again.
-	c.out = append(c.out, telemetry.Sample{})
+	// The Sample is filled in its place, which is zero and which group made:
+	// copying it or clearing it again would cost as much again.
+	c.out = c.out[:len(c.out)+1]
 	s := &c.out[len(c.out)-1]
 	s.Key.Device, s.Key.Kind, s.Key.Metric = c.device, c.kind, p.metric
 	s.AtMS, s.DeviceMS, s.EdgeMS, s.Marks = c.atMS, c.deviceMS, c.edgeMS, c.marks
