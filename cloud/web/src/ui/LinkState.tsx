@@ -7,7 +7,9 @@ export function LinkState() {
     <span class={`link-state ${link.value}`}>
       <i class="dot" aria-hidden="true" />
       {t(`link.${link.value}`)}
-      {silentFor.value >= 5000 && <span class="muted"> {t('link.age', { age: age(silentFor.value) })}</span>}
+      {link.value !== 'lost' && silentFor.value >= 12_000 && (
+        <span class="muted"> {t('link.age', { age: age(silentFor.value) })}</span>
+      )}
     </span>
   );
 }
