@@ -225,3 +225,16 @@ func TestComposePinsAndPublishesOnLoopback(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryMetricIsInTheGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range known(t) {
+		if strings.HasPrefix(name, "linshao_") && !strings.HasSuffix(name, "_bucket") && !strings.Contains(string(guide), name) {
+			t.Errorf("docs/operations.md does not say what %s is", name)
+		}
+	}
+}

@@ -59,5 +59,5 @@ else
 fi
 
 go vet deploy/docker/probe/main.go || fail "the probe"
-(cd cloud && go test -count=1 -run 'TestDeploy|TestAlertRules|TestDashboards|TestCompose' .) || fail "deploy files"
+(cd cloud && go test -count=1 -run 'TestDeploy|TestAlertRules|TestDashboards|TestCompose|TestEveryMetric' .) || fail "deploy files"
 exit $status
