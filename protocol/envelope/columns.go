@@ -65,10 +65,11 @@ func (r *runs[T]) add(v T) {
 // group orders samples by series, keeping each series' own order, and
 // returns the series in order of appearance with the members of each.
 func group(samples []telemetry.Sample) ([]telemetry.SeriesKey, [][]int32) {
-	index := make(map[telemetry.SeriesKey]int32, 64)
-	keys := make([]telemetry.SeriesKey, 0, 64)
+	few := min(len(samples), 64)
+	index := make(map[telemetry.SeriesKey]int32, few)
+	keys := make([]telemetry.SeriesKey, 0, few)
 	of := make([]int32, len(samples))
-	count := make([]int32, 0, 64)
+	count := make([]int32, 0, few)
 	for i := range samples {
 		k := samples[i].Key
 		s, ok := index[k]
@@ -102,11 +103,17 @@ func encodeColumns(samples []telemetry.Sample) *pb.Samples {
 	keys, members := group(samples)
 	e := columnEncoder{
 		strings: strTable{index: make(map[string]uint32, 2*len(keys))},
+		device:  make([]uint32, 0, len(keys)),
+		kind:    make([]uint32, 0, len(keys)),
+		metric:  make([]uint32, 0, len(keys)),
+		count:   make([]uint32, 0, len(keys)),
+		places:  make([]int32, 0, len(keys)),
 		at:      make([]int64, 0, len(samples)),
 		scaled:  make([]int64, 0, len(samples)),
 	}
 	for i, k := range keys {
-		e.series(k, samples, members[i])
+		e.key(k)
+		e.series(samples, members[i])
 	}
 	return e.message()
 }
@@ -121,12 +128,26 @@ type columnEncoder struct {
 	flags, reason               runs[uint32]
 	text                        []uint32
 	first                       int64
+	// last is the key before, whose numbers end device and kind.
+	last telemetry.SeriesKey
 }
 
-func (e *columnEncoder) series(k telemetry.SeriesKey, all []telemetry.Sample, members []int32) {
-	e.device = append(e.device, e.strings.add(k.Device))
-	e.kind = append(e.kind, e.strings.add(k.Kind))
+// key appends a series' names. A device's series follow one another, so that
+// mostly only the metric has to be looked up.
+func (e *columnEncoder) key(k telemetry.SeriesKey) {
+	n := len(e.device)
+	if n > 0 && k.Device == e.last.Device && k.Kind == e.last.Kind {
+		e.device = append(e.device, e.device[n-1])
+		e.kind = append(e.kind, e.kind[n-1])
+	} else {
+		e.device = append(e.device, e.strings.add(k.Device))
+		e.kind = append(e.kind, e.strings.add(k.Kind))
+	}
 	e.metric = append(e.metric, e.strings.add(k.Metric))
+	e.last = k
+}
+
+func (e *columnEncoder) series(all []telemetry.Sample, members []int32) {
 	e.count = append(e.count, uint32(len(members)))
 	e.times(all, members)
 	e.values(all, members)
