@@ -255,7 +255,7 @@ func TestDiskErrors(t *testing.T) {
 		vfs.OpWrite, vfs.OpSync, vfs.OpAllocate, vfs.OpTruncate, vfs.OpRead,
 	}
 	for _, k := range kinds {
-		for n := 1; n <= 200; n++ {
+		for n := 1; n <= 200; n += 1 + n/40*6 { // every call up to 40, then every seventh and more; package segment does them all
 			fault := []error{syscall.EIO, syscall.ENOSPC}[n%2]
 			if k == vfs.OpRead || k == vfs.OpSync {
 				fault = syscall.EIO
@@ -307,35 +307,56 @@ func brokenDisk(t *testing.T, k vfs.Kind, n int, fault error) (fired bool) {
 	return fired
 }
 
+// cut is a disk as a power cut would leave it, and how much had been
+// acknowledged by then.
+type cut struct {
+	at    int
+	seed  uint64
+	fs    *vfs.Mem
+	acked int
+}
+
+// cuts lives through n commits and returns the disks that power cuts at the
+// calls from..to would leave, one per seed.
+func cuts(t *testing.T, from, to int, seeds uint64, n int, change func(*history), commit func(*history, int)) (out []cut) {
+	t.Helper()
+	h := newHistory(t)
+	if change != nil {
+		change(h)
+	}
+	m, acked := h.fs.(*vfs.Mem), 0
+	h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+		for seed := range seeds {
+			if from <= op.Any && op.Any <= to {
+				out = append(out, cut{op.Any, seed, m.Crash(uint64(op.Any)<<8 + seed), acked})
+			}
+		}
+		return nil
+	})
+	h.open()
+	for ; acked < n; acked++ {
+		commit(h, acked)
+	}
+	if len(out) == 0 {
+		t.Fatal("the history is shorter than that")
+	}
+	return out
+}
+
 // Wherever the power goes, a sample that is found has its ticket beside it.
 func TestNoSampleWithoutItsTransition(t *testing.T) {
 	t.Parallel()
-	for at := 1; at <= 120; at++ {
-		for seed := range uint64(6) {
-			h := newHistory(t)
-			m := h.fs.(*vfs.Mem)
-			var crashed *vfs.Mem
-			h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
-				if op.Any == at {
-					crashed = m.Crash(seed)
-				}
-				return nil
-			})
-			h.open()
-			for i := 0; i < 20 && crashed == nil; i++ {
-				check(t, h.box.Append(h.ctx, []envelope.Record{h.alarm(fmt.Sprint("a", i))}, []envelope.Record{h.sample(i)}))
-			}
-			if crashed == nil {
-				continue
-			}
-			h.fs = crashed
-			h.open()
-			h.drain(envelope.Alarm, true)
-			h.drain(envelope.Samples, true)
-			for _, v := range h.cloud.values {
-				if !slices.Contains(h.cloud.raised, fmt.Sprint("a", v)) {
-					t.Errorf("cut at %d, seed %d: sample %d without its transition", at, seed, v)
-				}
+	for _, c := range cuts(t, 1, 120, 6, 20, nil, func(h *history, i int) {
+		check(t, h.box.Append(h.ctx, []envelope.Record{h.alarm(fmt.Sprint("a", i))}, []envelope.Record{h.sample(i)}))
+	}) {
+		h := newHistory(t)
+		h.fs = c.fs
+		h.open()
+		h.drain(envelope.Alarm, true)
+		h.drain(envelope.Samples, true)
+		for _, v := range h.cloud.values {
+			if !slices.Contains(h.cloud.raised, fmt.Sprint("a", v)) {
+				t.Errorf("cut at %d, seed %d: sample %d without its transition", c.at, c.seed, v)
 			}
 		}
 	}
@@ -345,33 +366,18 @@ func TestNoSampleWithoutItsTransition(t *testing.T) {
 // as well.
 func TestNoCheckpointWithoutItsTransitions(t *testing.T) {
 	t.Parallel()
-	for at := 1; at <= 60; at++ {
-		for seed := range uint64(20) {
-			h := newHistory(t)
-			m := h.fs.(*vfs.Mem)
-			var crashed *vfs.Mem
-			h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
-				if op.Any == at {
-					crashed = m.Crash(seed)
-				}
-				return nil
-			})
-			h.open()
-			for i := 0; i < 4 && crashed == nil; i++ {
-				a := h.alarm(fmt.Sprint("a", i))
-				a.Transitions[0].Note = noise(i, 600) // more than a sector
-				check(t, h.box.Append(h.ctx, []envelope.Record{a, h.checkpoint(fmt.Sprint("a", i))}, nil))
-			}
-			if crashed == nil {
-				continue
-			}
-			h.fs = crashed
-			h.open()
-			h.drain(envelope.Alarm, true)
-			for _, id := range h.remembered() {
-				if !slices.Contains(h.cloud.raised, id) {
-					t.Errorf("cut at %d, seed %d: %s is in a checkpoint only", at, seed, id)
-				}
+	for _, c := range cuts(t, 1, 60, 20, 4, nil, func(h *history, i int) {
+		a := h.alarm(fmt.Sprint("a", i))
+		a.Transitions[0].Note = noise(i, 600) // more than a sector
+		check(t, h.box.Append(h.ctx, []envelope.Record{a, h.checkpoint(fmt.Sprint("a", i))}, nil))
+	}) {
+		h := newHistory(t)
+		h.fs = c.fs
+		h.open()
+		h.drain(envelope.Alarm, true)
+		for _, id := range h.remembered() {
+			if !slices.Contains(h.cloud.raised, id) {
+				t.Errorf("cut at %d, seed %d: %s is in a checkpoint only", c.at, c.seed, id)
 			}
 		}
 	}
@@ -381,26 +387,13 @@ func TestNoCheckpointWithoutItsTransitions(t *testing.T) {
 // reaches the cloud or is reported as gone.
 func TestPowerCutsWhileDropping(t *testing.T) {
 	t.Parallel()
-	for at := 700; at <= 900; at++ {
+	small := func(h *history) { h.o.MaxBytes, h.o.SampleSegment = 256<<10, 8<<10 }
+	for _, c := range cuts(t, 700, 900, 1, 300, small, func(h *history, i int) {
+		check(t, h.box.Append(h.ctx, nil, []envelope.Record{h.wide(i)}))
+	}) {
 		h := newHistory(t)
-		h.o.MaxBytes, h.o.SampleSegment = 256<<10, 8<<10
-		m := h.fs.(*vfs.Mem)
-		var crashed *vfs.Mem
-		h.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
-			if op.Any == at {
-				crashed = m.Crash(uint64(at))
-			}
-			return nil
-		})
-		h.open()
-		acked := 0
-		for crashed == nil {
-			check(t, h.box.Append(h.ctx, nil, []envelope.Record{h.wide(acked)}))
-			if crashed == nil {
-				acked++
-			}
-		}
-		h.fs = crashed
+		small(h)
+		h.fs, h.leaseBytes = c.fs, 1<<20
 		h.open()
 		h.drain(envelope.Samples, true)
 		told := map[int]bool{}
@@ -414,9 +407,9 @@ func TestPowerCutsWhileDropping(t *testing.T) {
 				}
 			}
 		}
-		for v := range acked {
+		for v := range c.acked {
 			if !told[v] {
-				t.Errorf("cut at %d: sample %d of %d is gone silently", at, v, acked)
+				t.Errorf("cut at %d: sample %d of %d is gone silently", c.at, v, c.acked)
 				break
 			}
 		}

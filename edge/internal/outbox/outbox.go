@@ -1,7 +1,6 @@
 package outbox
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -262,70 +261,6 @@ func (b *Outbox) Heads() []envelope.LogHead {
 	return out
 }
 
-// NextSession returns the session of the next connection and its predecessor,
-// durable before it returns. It stays the same until UseSession.
-func (b *Outbox) NextSession() (id, previous string, err error) {
-	b.mu.Lock()
-	s := b.session
-	b.mu.Unlock()
-	if s.ID != "" && !s.Used {
-		return s.ID, s.Previous, nil
-	}
-	next := Session{ID: uuid.NewString(), Previous: s.ID}
-	if err := b.setSession(next); err != nil {
-		return "", "", err
-	}
-	return next.ID, next.Previous, nil
-}
-
-// UseSession says that the hello of session id has reached the broker.
-func (b *Outbox) UseSession(id string) error {
-	b.mu.Lock()
-	s := b.session
-	b.mu.Unlock()
-	if s.ID != id || s.Used {
-		return nil
-	}
-	s.Used = true
-	return b.setSession(s)
-}
-
-func (b *Outbox) setSession(s Session) error {
-	b.mu.Lock()
-	old := b.session
-	b.session = s
-	b.mu.Unlock()
-	err := b.persist()
-	if err != nil {
-		b.mu.Lock()
-		b.session = old
-		b.mu.Unlock()
-	}
-	return err
-}
-
-// persist writes the state file.
-func (b *Outbox) persist() error {
-	b.saving.Lock()
-	defer b.saving.Unlock()
-	b.mu.Lock()
-	st := state{Session: b.session, Alarm: b.alarm.known.save(), Samples: b.samples.known.save()}
-	b.dirty = false
-	b.saved = b.o.Clock.Mono()
-	b.mu.Unlock()
-	raw, err := encodeState(st)
-	if err == nil {
-		err = b.reserve.with(func() error { return vfs.WriteFile(b.fs, b.dir, stateName, raw) })
-	}
-	if err != nil {
-		b.mu.Lock()
-		b.dirty = true
-		b.mu.Unlock()
-		return fmt.Errorf("write outbox state: %w", err)
-	}
-	return nil
-}
-
 // Ends of a log's positions.
 const (
 	// First is at or before every position.
@@ -333,89 +268,3 @@ const (
 	// Last is behind every position.
 	Last uint64 = math.MaxInt64
 )
-
-// Append makes alarm and samples durable, in that order. The slices may be
-// reused afterwards. Records too large for one Envelope are cut in parts.
-//
-// After an error nothing of samples is acknowledged, but any part of both may
-// be found again after a restart. If the alarm records are durable, so that
-// only the samples need another try, the error has a method AlarmDurable that
-// returns true.
-func (b *Outbox) Append(ctx context.Context, alarm, samples []envelope.Record) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	alarms, err := items(alarm)
-	if err != nil {
-		return fmt.Errorf("alarm record: %w", err)
-	}
-	bulk, err := items(samples)
-	if err != nil {
-		return fmt.Errorf("samples record: %w", err)
-	}
-	b.appending.Lock()
-	defer b.appending.Unlock()
-	if len(alarms) > 0 {
-		if err := b.appendAlarms(alarms); err != nil {
-			return fmt.Errorf("append to alarm log: %w", err)
-		}
-	}
-	if len(bulk) > 0 {
-		if err := b.appendSamples(bulk); err != nil {
-			return &SamplesError{err: fmt.Errorf("append to samples log: %w", err)}
-		}
-		b.wake()
-	}
-	return nil
-}
-
-// appendAlarms commits what comes before a checkpoint on its own: a power cut
-// in the middle of a commit may keep the checkpoint and not the Transitions
-// that it has folded in, and these would then never reach the cloud.
-func (b *Outbox) appendAlarms(alarms []segment.Item) error {
-	for len(alarms) > 0 {
-		n := 1
-		for n < len(alarms) && !alarms[n].Anchor {
-			n++
-		}
-		err := b.reserve.with(func() error {
-			_, err := b.alarm.log.Append(alarms[:n])
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		b.wake()
-		alarms = alarms[n:]
-	}
-	return nil
-}
-
-// SamplesError says that samples could not be appended, while the alarm
-// records of the same Append are durable.
-type SamplesError struct{ err error }
-
-func (e *SamplesError) Error() string { return e.err.Error() }
-func (e *SamplesError) Unwrap() error { return e.err }
-
-// AlarmDurable is true: appending the alarm records again would double them.
-func (e *SamplesError) AlarmDurable() bool { return true }
-
-func (b *Outbox) appendSamples(bulk []segment.Item) error {
-	var need int64
-	for _, it := range bulk {
-		need += segment.FrameSize(len(it.Body))
-	}
-	if err := b.admit(need); err != nil {
-		return err
-	}
-	_, err := b.samples.log.Append(bulk)
-	return err
-}
-
-func (b *Outbox) wake() {
-	select {
-	case b.changed <- struct{}{}:
-	default:
-	}
-}

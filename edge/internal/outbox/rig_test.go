@@ -36,6 +36,8 @@ type rig struct {
 	o     outbox.Options
 	box   *outbox.Outbox
 	cloud *cloud
+	// leaseBytes is what drain asks for at a time: little, so that it asks often.
+	leaseBytes int
 	// ctx lives as long as the test.
 	ctx context.Context
 }
@@ -43,7 +45,7 @@ type rig struct {
 func newRig(t testing.TB, fs vfs.FS) *rig {
 	t.Helper()
 	c := clock.NewFake(start)
-	r := &rig{t: t, fs: fs, clock: c, cloud: newCloud(), ctx: context.Background(), o: outbox.Options{
+	r := &rig{t: t, fs: fs, clock: c, cloud: newCloud(), ctx: context.Background(), leaseBytes: 200, o: outbox.Options{
 		Clock: c, Log: slog.New(slog.DiscardHandler), MinFree: -1, ReserveBytes: -1, AlarmSegment: 4 << 10, SampleSegment: 4 << 10,
 	}}
 	r.open()
@@ -89,7 +91,7 @@ func (r *rig) samples(first, n int) {
 func (r *rig) drain(log envelope.Log, answer bool) {
 	r.t.Helper()
 	for pos := uint64(1); ; {
-		e, next, err := r.box.Lease(log, pos, outbox.Last, 200)
+		e, next, err := r.box.Lease(log, pos, outbox.Last, r.leaseBytes)
 		check(r.t, err)
 		if len(e.Sequences)+len(e.Missing) == 0 {
 			if next != pos {

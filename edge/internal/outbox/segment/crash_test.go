@@ -67,7 +67,7 @@ func TestEveryCallCutTwice(t *testing.T) {
 	}
 	for at := 1; ; at++ {
 		fired := false
-		for seed := range uint64(24) {
+		for seed := range uint64(40) {
 			var first *vfs.Mem
 			m := vfs.NewMem()
 			r := &rig{t: t, o: segment.Options{SegmentBytes: 1024, Lease: 8}, acked: map[segment.Index]string{}, tried: map[segment.Index]string{}}

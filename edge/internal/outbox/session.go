@@ -1,0 +1,73 @@
+package outbox
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/linshao/linshao/edge/internal/vfs"
+)
+
+// NextSession returns the session of the next connection and its predecessor,
+// durable before it returns. It stays the same until UseSession.
+func (b *Outbox) NextSession() (id, previous string, err error) {
+	b.mu.Lock()
+	s := b.session
+	b.mu.Unlock()
+	if s.ID != "" && !s.Used {
+		return s.ID, s.Previous, nil
+	}
+	next := Session{ID: uuid.NewString(), Previous: s.ID}
+	if err := b.setSession(next); err != nil {
+		return "", "", err
+	}
+	return next.ID, next.Previous, nil
+}
+
+// UseSession says that the hello of session id has reached the broker.
+func (b *Outbox) UseSession(id string) error {
+	b.mu.Lock()
+	s := b.session
+	b.mu.Unlock()
+	if s.ID != id || s.Used {
+		return nil
+	}
+	s.Used = true
+	return b.setSession(s)
+}
+
+func (b *Outbox) setSession(s Session) error {
+	b.mu.Lock()
+	old := b.session
+	b.session = s
+	b.mu.Unlock()
+	err := b.persist()
+	if err != nil {
+		b.mu.Lock()
+		b.session = old
+		b.mu.Unlock()
+	}
+	return err
+}
+
+// persist writes the state file.
+func (b *Outbox) persist() error {
+	b.saving.Lock()
+	defer b.saving.Unlock()
+	b.mu.Lock()
+	st := state{Session: b.session, Alarm: b.alarm.known.save(), Samples: b.samples.known.save()}
+	b.dirty = false
+	b.saved = b.o.Clock.Mono()
+	b.mu.Unlock()
+	raw, err := encodeState(st)
+	if err == nil {
+		err = b.reserve.with(func() error { return vfs.WriteFile(b.fs, b.dir, stateName, raw) })
+	}
+	if err != nil {
+		b.mu.Lock()
+		b.dirty = true
+		b.mu.Unlock()
+		return fmt.Errorf("write outbox state: %w", err)
+	}
+	return nil
+}
