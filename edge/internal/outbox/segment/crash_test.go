@@ -377,3 +377,34 @@ func TestAFailedBatchGivesItsIndexesUp(t *testing.T) {
 	}
 	r.wantWhole()
 }
+
+// A process is killed between the renaming of its list and the sync of the
+// folder; the next one tidies up by that list; then the power goes and takes
+// the renaming back. The old list must still find what it names.
+func TestTidyingUpByAListThatIsTakenBack(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	r := newRig(t, m)
+	var killed *vfs.Mem
+	armed := false
+	r.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+		if armed && op.Kind == vfs.OpSyncDir {
+			killed, armed = m.Clone(), false
+		}
+		return nil
+	})
+	r.open()
+	r.fill(30, 3)
+	armed = true
+	check(t, r.log.Truncate(20))
+	for seed := range uint64(64) {
+		next := killed.Clone()
+		_, _, err := segment.Open(next, dir, markName, segment.Samples, r.o)
+		check(t, err)
+		_, found, err := segment.Inspect(next.Crash(seed), dir, markName, segment.Samples)
+		check(t, err)
+		if n := fmt.Sprint(found.Notes); strings.Contains(n, "missing") {
+			t.Errorf("seed %d: %s", seed, n)
+		}
+	}
+}
