@@ -36,7 +36,7 @@ cloud/web/node_modules/.stamp: cloud/web/package-lock.json
 	cd cloud/web && $(NPM_INSTALL)
 	@touch $@
 
-WEB_SRC := $(shell find cloud/web/src cloud/web/public cloud/web/index.html cloud/web/*.ts -type f 2>/dev/null)
+WEB_SRC := $(shell find cloud/web/src cloud/web/public cloud/web/*.html cloud/web/*.ts -type f 2>/dev/null)
 cloud/web/dist/.stamp: cloud/web/node_modules/.stamp $(WEB_SRC)
 	cd cloud/web && npm run --silent build
 	@touch $@
@@ -96,17 +96,18 @@ e2e: parts build $(SUM) ## only the end-to-end tests
 bench: build ## measure against a peer or a limit in the same run
 	@deploy/bench.sh
 
-CHAOS_ARGS = MODE=$(or $(MODE),short) ROWS=$(ROWS)
 .PHONY: chaos
-chaos: build $(SUM) ## kill, cut and crash the real daemons (short)
-	cd simulators/e2e && LINSHAO_CHAOS=1 $(SUM) --format testname -- -count=1 -run Chaos ./...
+chaos: build $(SUM) ## kill the real daemons under load and cut their links (part of test)
+	cd simulators/e2e && $(SUM) --format testname -- -count=1 -run Chaos ./...
 
 # ---- lint ----------------------------------------------------------------
 
 .PHONY: lint
 lint: web lint-go lint-wire lint-deploy ## formatting, vet, linters, drift of what is generated
 
+# The same flags as the build, so that both share compiled packages.
 .PHONY: lint-go
+lint-go: export GOFLAGS := $(GOFLAGS) -trimpath
 lint-go:
 	@mkdir -p bin/tools
 	@cd tools && GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -81,7 +81,7 @@ const (
 )
 
 const (
-	// readyWithin bounds the time to READY (CONTRACT 1 promises 30 s).
+	// readyWithin bounds the time to READY (30 s are promised).
 	readyWithin = 30 * time.Second
 	// stopWithin bounds the stopping of one part.
 	stopWithin = 15 * time.Second

@@ -10,7 +10,7 @@ import (
 	"github.com/linshao/linshao/simulators/estate"
 )
 
-// doc is a YAML mapping; the demo writes only keys that CONTRACT 5 names.
+// doc is a YAML mapping; the demo writes only keys that docs/configuration.md names.
 type doc = map[string]any
 
 func (s *site) cloudConfig() doc {
@@ -71,7 +71,7 @@ func (s *site) seeds() doc {
 	var estates, staff, rosters, policies []doc
 	for i, p := range s.estates {
 		estates = append(estates, doc{
-			"id": p.ID, "name": p.Name, "timezone": "Asia/Shanghai", "edges": []doc{{"id": p.Edge}},
+			"id": p.ID, "name": p.Name, "timezone": "Asia/Shanghai", "hotline": "96333", "edges": []doc{{"id": p.Edge}},
 		})
 		for _, who := range p.staff {
 			staff = append(staff, s.staffRow(p, who))

@@ -208,7 +208,7 @@ func (s *site) staffID(post string) string {
 	return ""
 }
 
-// readyLine is the promise of CONTRACT 1, word for word.
+// readyLine is what programs read to find the demo: its form is a promise.
 func (s *site) readyLine() string {
 	var edges, staff []string
 	for _, e := range s.estates {

@@ -29,7 +29,7 @@ var benchFaults = [][2]string{{"door_forced_open", "forced"}, {"tamper_alarm", "
 // it was forced until the provider of the person on duty has accepted the
 // page, through real binaries, disks and sockets, while all gates together
 // report about 500 samples/s and some ten tickets a second open. The budget of
-// p99 is 500 ms (DESIGN, budgets); p99/budget is its share.
+// p99 is 500 ms; p99/budget is its share.
 func BenchmarkChangeToPage(b *testing.B) {
 	var took []float64
 	for b.Loop() {

@@ -155,6 +155,7 @@ func TestTheDemo(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
+	d.seen(t, id)
 	group := d.cmd.Process.Pid
 	d.stop()
 	if left := processesOf(t, group); len(left) > 0 {
@@ -162,6 +163,26 @@ func TestTheDemo(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(d.dir, "*")); len(left) > 0 {
 		t.Errorf("left on disk: %v", left)
+	}
+}
+
+// seen looks at the dispatcher's and the phone's page with a real browser:
+// both show the ticket, ask nothing of any other host and log no error.
+func (d *demo) seen(t *testing.T, id string) {
+	t.Helper()
+	if _, err := os.Stat("/usr/bin/chromium"); err != nil {
+		t.Fatal("chromium is missing: apt-get install chromium")
+	}
+	password := map[string]string{}
+	for _, s := range strings.Split(d.ready["staff"], ",") {
+		name, secret, _ := strings.Cut(s, ":")
+		password[name] = secret
+	}
+	script := filepath.Join("..", "..", "cloud", "web", "scripts", "sees.mjs")
+	out, err := exec.CommandContext(t.Context(), "node", script, d.ready["console"], d.ready["user"], d.ready["password"],
+		"li-wei", password["li-wei"], id).CombinedOutput()
+	if err != nil {
+		t.Errorf("the pages do not show the ticket: %v\n%s", err, out)
 	}
 }
 

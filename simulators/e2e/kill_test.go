@@ -54,7 +54,7 @@ func (l *load) until(ctx context.Context, topic, payload string) {
 
 // Edge and cloud are killed at random under load. Whatever a device was told
 // is on disk is in the cloud afterwards, once, and nobody is paged twice.
-func TestKilledAtRandom(t *testing.T) {
+func TestChaosKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	const kills = 24
 	seed := uint64(time.Now().UnixNano())

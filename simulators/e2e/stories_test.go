@@ -78,7 +78,7 @@ func TestSilenceEscalates(t *testing.T) {
 
 // The WAN is cut; a gate is forced meanwhile. When the link is back the
 // ticket is there, with its own time, before the waiting samples.
-func TestATicketOpenedWhileTheWANWasCut(t *testing.T) {
+func TestChaosATicketOpenedWhileTheWANWasCut(t *testing.T) {
 	t.Parallel()
 	p := startPager(t)
 	s := site.New(t, site.Options{PagerURL: p.URL()})

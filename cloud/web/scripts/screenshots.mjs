@@ -7,7 +7,7 @@
 // an error or asked for something elsewhere.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
+import { launch, signedIn } from './browser.mjs';
 
 const [base, user, password, out, phoneUser = user, phonePassword = password] = process.argv.slice(2);
 if (!out) {
@@ -16,38 +16,25 @@ if (!out) {
 }
 mkdirSync(out, { recursive: true });
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  ],
-});
+const browser = await launch();
 const complaints = [];
 
 /** One session and look: pictures of its pages by name. */
 async function shoot(look, pages) {
-  const context = await browser.newContext({
-    viewport: look.viewport,
-    deviceScaleFactor: 2,
-    isMobile: look.phone === true,
-    hasTouch: look.phone === true,
-    locale: look.lang === 'en' ? 'en-GB' : 'zh-CN',
-    timezoneId: 'Asia/Shanghai',
-  });
+  const page = await signedIn(
+    browser, base,
+    {
+      viewport: look.viewport, deviceScaleFactor: 2, isMobile: look.phone === true, hasTouch: look.phone === true,
+      locale: look.lang === 'en' ? 'en-GB' : 'zh-CN',
+    },
+    look.phone ? phoneUser : user, look.phone ? phonePassword : password, complaints,
+  );
+  const context = page.context();
   await context.addInitScript(({ lang, theme, size }) => {
     localStorage.setItem('linshao.lang', lang);
     localStorage.setItem('linshao.theme', theme);
     localStorage.setItem('linshao.size', size);
   }, { size: 'normal', ...look });
-  const signIn = await context.request.post(`${base}/api/v1/login`, {
-    data: look.phone ? { user: phoneUser, password: phonePassword } : { user, password },
-  });
-  if (!signIn.ok()) throw new Error(`sign-in: ${signIn.status()} ${await signIn.text()}`);
-  const page = await context.newPage();
-  page.on('pageerror', (e) => complaints.push(`${page.url()}: ${e.message}`));
-  page.on('console', (m) => m.type() === 'error' && complaints.push(`${page.url()}: ${m.text()}`));
-  page.on('request', (r) => r.url().startsWith(base) || r.url().startsWith('data:') || complaints.push(`elsewhere: ${r.url()}`));
   for (const [name, path, more] of pages) {
     await page.goto(base + path, { waitUntil: 'load' });
     await page.waitForTimeout(2500); // the stream never lets the network fall idle

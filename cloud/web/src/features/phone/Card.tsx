@@ -16,7 +16,7 @@ export function Card({ ticket }: { ticket: Ticket }) {
   const next = nextStep(ticket);
   const can = mayAct(me.value ?? null);
   return (
-    <li class={`phone-card ${ticket.severity}`}>
+    <li class={`phone-card ${ticket.severity}`} data-ticket={ticket.id}>
       <p class="phone-card-top">
         <Mark severity={ticket.severity} />
         <Elapsed ticket={ticket} />
