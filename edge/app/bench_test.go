@@ -35,7 +35,7 @@ const (
 // keeps nothing. The edge decodes nine Samples a message, judges them by the
 // gate's rules, and syncs them to a real disk before it answers. Both sides
 // serve the same paho clients, whose work is part of the time. The ratio is
-// ours against raw; the budget is 0.7 (DESIGN, budgets).
+// ours against raw; the budget is 0.7.
 func BenchmarkMQTTDurable(b *testing.B) {
 	for _, window := range []int{1, 32} {
 		b.Run("window="+strconv.Itoa(window), func(b *testing.B) {

@@ -122,7 +122,7 @@ const (
 // EffectiveTime chooses the time the stores use for a measurement that the
 // device stamped deviceMS (0: not at all) and the edge took at edgeMS. A device
 // time outside [edge - 35 d, edge + 5 min] is not believed: the edge's counts
-// and the ReceiveTime mark says so. (CONTRACT 2.)
+// and the ReceiveTime mark says so [P-5.3].
 func EffectiveTime(deviceMS, edgeMS int64) (atMS int64, marks Marks) {
 	if deviceMS == 0 || deviceMS < edgeMS-OldestAgeMS || deviceMS > edgeMS+NewestAheadMS {
 		return edgeMS, ReceiveTime

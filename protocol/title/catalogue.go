@@ -34,15 +34,26 @@ func faults() map[ticket.Fault]word {
 	}
 }
 
-// reasons are sentences of detectors; {name} stands for a parameter.
+// reasons are sentences of detectors; {name} stands for a parameter. That a flag
+// was set, an event happened or conditions came together adds nothing to the
+// fault's own word, so those have none.
 func reasons() map[string]word {
 	return map[string]word{
-		"above":    {"{metric} 为 {value},高于 {limit}", "{metric} is {value}, above {limit}"},
-		"below":    {"{metric} 为 {value},低于 {limit}", "{metric} is {value}, below {limit}"},
-		"silent":   {"{after} 内没有有效数据", "no good value for {after}"},
-		"flag_set": {"{metric} 置位", "{metric} is set"},
-		"happened": {"事件 {event}", "event {event}"},
-		"combined": {"条件成立 {conditions}", "{conditions}"},
+		"above":  {"{metric} {value},高于 {limit}", "{metric} {value}, above {limit}"},
+		"below":  {"{metric} {value},低于 {limit}", "{metric} {value}, below {limit}"},
+		"silent": {"{after} 内没有有效数据", "no good value for {after}"},
+	}
+}
+
+// metrics are the quantities that shipped thresholds judge.
+func metrics() map[string]word {
+	return map[string]word{
+		"battery":        {"电量", "battery"},
+		"estop":          {"急停", "emergency stop"},
+		"motor_temp":     {"电机温度", "motor temperature"},
+		"speed":          {"速度", "speed"},
+		"supply_voltage": {"供电电压", "supply voltage"},
+		"tilt":           {"倾角", "tilt"},
 	}
 }
 

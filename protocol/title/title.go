@@ -7,7 +7,9 @@ package title
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/linshao/linshao/protocol/ticket"
@@ -61,10 +63,35 @@ func reason(p map[string]string, lang string) string {
 	}
 	var pairs []string
 	for k, v := range p {
+		switch k {
+		case "metric":
+			v = Metric(v, lang)
+		case "value", "limit":
+			v = rounded(v)
+		}
 		pairs = append(pairs, "{"+k+"}", v)
 	}
 	// A replacement is not looked at again: a value that reads {limit} stays.
 	return strings.NewReplacer(pairs...).Replace(w.in(lang))
+}
+
+// Metric returns a quantity's word; an unknown one is shown as it is written,
+// with spaces.
+func Metric(m, lang string) string {
+	if w, ok := metrics()[m]; ok {
+		return w.in(lang)
+	}
+	return strings.ReplaceAll(m, "_", " ")
+}
+
+// rounded shows a number with at most two decimal places, as people read it;
+// what is no number stays.
+func rounded(s string) string {
+	v, err := strconv.ParseFloat(s, 64)
+	if err != nil {
+		return s
+	}
+	return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
 }
 
 // Fault returns a fault's word; an unknown one is shown as it is written,

@@ -64,10 +64,11 @@ func TestText(t *testing.T) {
 		lang, is string
 	}{
 		{ticket.Title{Code: "entrapment"}, "zh", "电梯困人"},
-		{ticket.Title{Code: "overheat", Params: map[string]string{"reason": "above", "metric": "motor_temp", "value": "91", "limit": "85"}}, "en", "Overheating: motor_temp is 91, above 85"},
+		{ticket.Title{Code: "overheat", Params: map[string]string{"reason": "above", "metric": "motor_temp", "value": "91.0464", "limit": "85"}}, "en", "Overheating: motor temperature 91.05, above 85"},
+		{ticket.Title{Code: "entrapment", Params: map[string]string{"reason": "flag_set", "metric": "trapped"}}, "zh", "电梯困人"},
 		{ticket.Title{Code: "door_held", Params: map[string]string{"maintenance": "minor"}}, "zh", "门未关(检修中)"},
 		{ticket.Title{Code: "never_seen"}, "en", "never seen"},
-		{ticket.Title{Code: "odd", Params: map[string]string{"reason": "above", "metric": "noise", "value": "{limit}", "limit": "3"}}, "zh", "odd:noise 为 {limit},高于 3"},
+		{ticket.Title{Code: "odd", Params: map[string]string{"reason": "above", "metric": "noise", "value": "{limit}", "limit": "3"}}, "zh", "odd:noise {limit},高于 3"},
 		{ticket.Title{Code: "door_forced", Params: map[string]string{"reason": "unheard_of"}}, "en", "Door forced open"},
 		{ticket.Title{Code: "duress", Params: map[string]string{"neutral": "1"}}, "en", "Please attend"},
 		{ticket.Title{Code: "entrapment"}, "fr", "电梯困人"},

@@ -15,7 +15,7 @@ import (
 // maxBody bounds a page: a ticket with evidence is a few KiB.
 const maxBody = 1 << 20
 
-// Sign is what stands in X-Linshao-Signature over a body (CONTRACT 9).
+// Sign is what stands in X-Linshao-Signature over a body.
 func Sign(secret string, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)

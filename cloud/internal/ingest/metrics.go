@@ -17,7 +17,7 @@ const (
 	resultUncommitted = "uncommitted" // could not be committed; the edge sends again
 )
 
-// metrics are CONTRACT 8's. No label is anything an edge could choose.
+// metrics are named in docs/operations.md. No label is anything an edge could choose.
 type metrics struct {
 	envelopes *prometheus.CounterVec
 	samples   prometheus.Counter

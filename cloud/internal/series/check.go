@@ -77,7 +77,7 @@ func CleanLabel(v string) bool {
 }
 
 // Name is the series name, "{kind}_{metric}" with every character that a
-// Prometheus metric name cannot have as "_" (CONTRACT 7).
+// Prometheus metric name cannot have as "_".
 func Name(kind, metric string) string {
 	clean := strings.Map(func(r rune) rune {
 		if r == '_' || r == ':' || r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r)) {

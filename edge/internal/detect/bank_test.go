@@ -190,7 +190,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 	}
 }
 
-// 500 B per metric with rules only (DESIGN 5).
+// 500 B per metric with rules only.
 func TestMemoryPerMetric(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()

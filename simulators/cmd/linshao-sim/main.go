@@ -25,7 +25,7 @@ import (
 // Set by the linker.
 var version, commit = "dev", "unknown"
 
-// The exit codes (CONTRACT 1).
+// The exit codes.
 const (
 	exitDone   = 0
 	exitFailed = 1

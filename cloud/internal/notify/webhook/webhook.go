@@ -1,5 +1,5 @@
 // Package webhook pages by HTTP: a signed JSON POST to an address of the
-// person's choice (CONTRACT 9 is its reference).
+// person's choice (docs/api.md is its reference).
 //
 // 2xx is accepted; 429 with Retry-After is rate-limited; every other answer is
 // rejected; no answer is unknown. Redirects are not followed: a page with

@@ -240,8 +240,7 @@ func restart(b *bench) {
 }
 
 // Twelve rounds of random late data in eight hours of eight days, a third of
-// it sent twice, with a restart now and then: everything is there, once
-// (RELIABILITY R20 in small).
+// it sent twice, with a restart now and then: everything is there, once.
 func everything(b *bench) {
 	seed := uint64(time.Now().UnixNano())
 	b.t.Logf("seed %d", seed)

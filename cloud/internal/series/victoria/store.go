@@ -11,7 +11,7 @@
 // unless -dedup.minScrapeInterval=1ms is set; Open asks for that flag.
 //
 // In line protocol the measurement is the kind, the field the metric, and the
-// tags estate, edge and device (CONTRACT 7); kind and metric are tags as well,
+// tags estate, edge and device; kind and metric are tags as well,
 // so that all five labels are there to select by, whatever characters the
 // server leaves in the series name. A Sample of bad quality, for which line
 // protocol has no word, is a 1 in the field "{metric}_bad" with the tag

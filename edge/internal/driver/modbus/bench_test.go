@@ -66,7 +66,7 @@ func slaveProcess(b *testing.B) string {
 
 // BenchmarkPoll reads 100 registers as 50 float32, in turns of 200 with raw
 // goburrow, which decodes nothing. The ratio is ours against raw; the budget
-// is 0.8 (DESIGN, budgets).
+// is 0.8.
 func BenchmarkPoll(b *testing.B) {
 	address := slaveProcess(b)
 	raw := modbus.NewTCPClientHandler(address)

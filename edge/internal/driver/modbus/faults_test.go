@@ -22,7 +22,7 @@ func tellTale(u *modbussim.Unit, unit, turn int) {
 	}
 }
 
-// 10,000 faults over real TCP (RELIABILITY R17; a tenth with -short): never a
+// 10,000 faults over real TCP (a tenth with -short): never a
 // wrong value, and good again at the next poll.
 func TestTenThousandFaults(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,6 @@
 // Package mqtt is the Driver for devices that publish by themselves: they sign
 // in to the broker the edge embeds (kit/mqttbroker) and speak the native JSON
-// dialect of CONTRACT 2.
+// dialect of [P-8].
 //
 // It guarantees, besides what package driver promises:
 //

@@ -37,7 +37,7 @@ const (
 const maxUnknown = 256
 
 // codec turns the native dialect of one device into Samples and Events
-// (CONTRACT 2, [P-8.2], [P-8.3]). It is pure but for what it remembers about
+// ([P-8.2], [P-8.3]). It is pure but for what it remembers about
 // names, and not safe for concurrent use.
 type codec struct {
 	device, kind string
