@@ -20,7 +20,6 @@ type File struct {
 	MQTT     MQTT     `yaml:"mqtt"`
 	Database Database `yaml:"database"`
 	Series   Series   `yaml:"series"`
-	Notify   Notify   `yaml:"notify"`
 	Demo     bool     `yaml:"demo" jsonschema:"description=Shows on every page that the data is simulated"`
 }
 
@@ -31,12 +30,11 @@ type HTTP struct {
 	TLS       *TLS   `yaml:"tls"`
 }
 
-// TLS names a certificate and its key.
+// TLS is a second, encrypted listener with its certificate and key.
 type TLS struct {
-	Listen   string `yaml:"listen"`
-	Cert     string `yaml:"cert"`
-	Key      string `yaml:"key"`
-	ClientCA string `yaml:"client_ca"`
+	Listen string `yaml:"listen"`
+	Cert   string `yaml:"cert"`
+	Key    string `yaml:"key"`
 }
 
 // MQTT is where edges connect.
@@ -62,17 +60,6 @@ type VictoriaMetrics struct {
 	URL string `yaml:"url"`
 }
 
-// Notify is how pages leave.
-type Notify struct {
-	// Webhook pages people over HTTP.
-	Webhook Webhook `yaml:"webhook"`
-}
-
-// Webhook bounds what a webhook may reach.
-type Webhook struct {
-	Timeout config.Duration `yaml:"timeout"`
-}
-
 // The backends.
 const (
 	Embedded        = "embedded"
@@ -83,7 +70,6 @@ func defaults() File {
 	return File{
 		DataDir: "./data/cloud", HTTP: HTTP{Listen: "127.0.0.1:8080"}, MQTT: MQTT{Listen: "127.0.0.1:1884"},
 		Series: Series{Backend: Embedded, Retention: config.Duration(400 * 24 * time.Hour)},
-		Notify: Notify{Webhook: Webhook{Timeout: config.Duration(10 * time.Second)}},
 	}
 }
 
@@ -97,9 +83,6 @@ func Load(path string, environ []string) (File, error) {
 		checkSeries(d, f.Series)
 		if f.DataDir == "" {
 			d.At("data_dir", "data_dir is empty", "name a folder, such as ./data/cloud")
-		}
-		if t := time.Duration(f.Notify.Webhook.Timeout); t < time.Second || t > time.Minute {
-			d.At("notify.webhook.timeout", "out of range", "write 1s to 1m")
 		}
 	})
 	return f, err
@@ -122,24 +105,33 @@ func checkListeners(d *config.Document, f *File) {
 		d.At("http.public_url", fmt.Sprintf("%q is not the address of a site", f.HTTP.PublicURL), "write https://HOST, without a path")
 	}
 	f.HTTP.PublicURL = strings.TrimSuffix(f.HTTP.PublicURL, "/")
-	for at, t := range map[string]*TLS{"http.tls": f.HTTP.TLS, "mqtt.tls": f.MQTT.TLS} {
-		if t == nil {
-			continue
-		}
-		if t.Listen != "" || at == "mqtt.tls" {
-			d.GuardListen(at+".listen", t.Listen, true, "")
-		}
-		for key, file := range map[string]string{"cert": t.Cert, "key": t.Key} {
-			if _, err := os.Stat(file); err != nil {
-				d.At(at+"."+key, err.Error(), "name a readable PEM file")
-			}
+	checkTLS(d, "http.tls", f.HTTP.TLS)
+	checkTLS(d, "mqtt.tls", f.MQTT.TLS)
+}
+
+// checkTLS refuses a listener without an address: the system would choose a
+// port of its own, on every interface.
+func checkTLS(d *config.Document, at string, t *TLS) {
+	if t == nil {
+		return
+	}
+	d.GuardListen(at+".listen", t.Listen, true, "")
+	for _, f := range []struct{ key, file string }{{"cert", t.Cert}, {"key", t.Key}} {
+		if _, err := os.Stat(f.file); err != nil {
+			d.At(at+"."+f.key, err.Error(), "name a readable PEM file")
 		}
 	}
 }
 
 // Exposed names a listener that other machines can reach, or is empty.
 func (f File) Exposed() string {
-	for _, l := range []string{f.HTTP.Listen, f.MQTT.Listen} {
+	listeners := []string{f.HTTP.Listen, f.MQTT.Listen}
+	for _, t := range []*TLS{f.HTTP.TLS, f.MQTT.TLS} {
+		if t != nil {
+			listeners = append(listeners, t.Listen)
+		}
+	}
+	for _, l := range listeners {
 		if l != "" && !config.Loopback(l) {
 			return l
 		}
