@@ -24,7 +24,7 @@ async function shoot(look, pages) {
   const page = await signedIn(
     browser, base,
     {
-      viewport: look.viewport, deviceScaleFactor: 2, isMobile: look.phone === true, hasTouch: look.phone === true,
+      viewport: look.viewport, deviceScaleFactor: look.phone ? 2 : 1, isMobile: look.phone === true, hasTouch: look.phone === true,
       locale: look.lang === 'en' ? 'en-GB' : 'zh-CN',
     },
     look.phone ? phoneUser : user, look.phone ? phonePassword : password, complaints,
