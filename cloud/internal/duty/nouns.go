@@ -20,7 +20,6 @@ type Channel struct {
 	Kind   string `json:"kind" yaml:"kind"`
 	URL    string `json:"url,omitempty" yaml:"url,omitempty"`
 	Secret string `json:"secret,omitempty" yaml:"secret,omitempty"`
-	Topic  string `json:"topic,omitempty" yaml:"topic,omitempty"`
 }
 
 // Staff is one person. Personal data stands here and nowhere else; every

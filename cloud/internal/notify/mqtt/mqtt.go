@@ -32,18 +32,13 @@ var _ notify.Notifier = (*Notifier)(nil)
 // New returns a Notifier.
 func New(p Publisher) *Notifier { return &Notifier{broker: p} }
 
-// Send implements notify.Notifier. The channel's own topic, if it names one,
-// goes before the patrol topic.
+// Send implements notify.Notifier.
 func (n *Notifier) Send(ctx context.Context, m notify.Message) notify.Outcome {
 	body, err := json.Marshal(m.Body())
 	if err != nil {
 		return notify.Outcome{State: routing.Rejected, Detail: "encode page: " + err.Error()}
 	}
-	to := m.Channel.Topic
-	if to == "" {
-		to = topic.PatrolPage(m.Estate, m.To)
-	}
-	switch err := n.broker.Publish(ctx, to, body); {
+	switch err := n.broker.Publish(ctx, topic.PatrolPage(m.Estate, m.To), body); {
 	case err == nil:
 		return notify.Outcome{State: routing.Accepted, Detail: "taken by the broker"}
 	case errors.Is(err, ErrNotSent):
