@@ -135,7 +135,7 @@ func (c *Console) login(ctx context.Context, in *SignInInput) (*MeOutput, error)
 		return nil, problem(http.StatusUnauthorized, "wrong_password", "the name or the password is wrong")
 	}
 	if err != nil {
-		return nil, err
+		return nil, c.fail(ctx, err)
 	}
 	return &MeOutput{SetCookie: c.cookie(cookie, 30*24*3600), Body: meOf(p)}, nil
 }

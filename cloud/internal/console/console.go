@@ -155,11 +155,11 @@ func register[I, O any](c *Console, op huma.Operation, f func(context.Context, *
 }
 
 // streamed describes the answer of an operation that writes it by itself: a
-// body of type t, and other forms of it that have no schema.
+// body of type t, and other forms of it that are text.
 func (c *Console) streamed(mediaType string, t reflect.Type, others ...string) map[string]*huma.Response {
 	content := map[string]*huma.MediaType{mediaType: {Schema: c.api.OpenAPI().Components.Schemas.Schema(t, true, "")}}
 	for _, o := range others {
-		content[o] = &huma.MediaType{}
+		content[o] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
 	return map[string]*huma.Response{"200": {Description: "OK", Content: content}}
 }

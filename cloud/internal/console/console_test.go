@@ -64,6 +64,17 @@ func TestSigningInAndOut(t *testing.T) {
 	}
 }
 
+// Whoever guesses is told to wait, and nobody is told what is inside.
+func TestGuessingIsAnsweredAsGuessing(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	w.tries = 1000
+	got := w.ask("POST", "/api/v1/login", "", map[string]string{"user": "wang", "password": "guess"})
+	if got.Code != http.StatusTooManyRequests || !strings.Contains(got.Body.String(), "too_many_tries") {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+}
+
 func TestACrossOriginWriteIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)

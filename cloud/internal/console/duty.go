@@ -26,6 +26,14 @@ type DutyView struct {
 	Next   *NextView    `json:"next" doc:"The next change; null if none within a week"`
 }
 
+// TransformSchema implements huma.SchemaTransformer: a reference alone would
+// deny that there may be no next change.
+func (DutyView) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
+	next := s.Properties["next"]
+	s.Properties["next"] = &huma.Schema{Description: next.Description, OneOf: []*huma.Schema{{Ref: next.Ref}, {Type: "null"}}}
+	return s
+}
+
 // PersonView is somebody on duty, and why.
 type PersonView struct {
 	Staff    string     `json:"staff"`

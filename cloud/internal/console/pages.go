@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"html/template"
@@ -39,30 +40,47 @@ func (c *Console) registerPages(web fs.FS) {
 	}
 }
 
+// The two pages of the built console.
+const deskPage, phonePage = "index.html", "m.html"
+
 // static serves the built console: files as they are, /m and below by the
 // phone's page, everything else by the dispatcher's.
 func (c *Console) static(web fs.FS) http.Handler {
 	files := http.FileServerFS(web)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
-		if info, err := fs.Stat(web, name); err == nil && !info.IsDir() {
+		info, err := fs.Stat(web, name)
+		switch {
+		case name == phonePage, name == "m", strings.HasPrefix(name, "m/"):
+			c.servePage(w, r, web, phonePage)
+		case err == nil && !info.IsDir() && name != deskPage:
 			if strings.HasPrefix(name, "assets/") { // names carry a hash of the content
 				w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			}
 			files.ServeHTTP(w, r)
-			return
-		}
-		if strings.HasPrefix(name, "api/") {
+		case strings.HasPrefix(name, "api/"), strings.HasPrefix(name, "assets/"):
 			c.plainError(w, r, errNotFound)
-			return
+		default:
+			c.servePage(w, r, web, deskPage)
 		}
-		page := "index.html"
-		if name == "m" || strings.HasPrefix(name, "m/") {
-			page = "m.html"
-		}
-		w.Header().Set("Cache-Control", "no-cache")
-		http.ServeFileFS(w, r, web, page)
 	})
+}
+
+// demoMark tells the console to say on every page that nothing is real.
+const demoMark = `<meta name="linshao-demo" content="true">`
+
+func (c *Console) servePage(w http.ResponseWriter, r *http.Request, web fs.FS, name string) {
+	page, err := fs.ReadFile(web, name)
+	if err != nil {
+		c.plainError(w, r, err)
+		return
+	}
+	if c.demo {
+		page = bytes.Replace(page, []byte("</head>"), []byte(demoMark+"</head>"), 1)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = w.Write(page) // the client is gone; nobody is left to tell
 }
 
 // ackPage is what the acknowledge page shows.

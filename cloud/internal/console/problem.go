@@ -54,6 +54,8 @@ func codeOf(status int) string {
 		return "invalid"
 	case http.StatusTooManyRequests:
 		return "too_many_tries"
+	case http.StatusRequestEntityTooLarge:
+		return "too_large"
 	}
 	return "internal"
 }
@@ -101,6 +103,8 @@ func (c *Console) fail(ctx context.Context, err error) error {
 		return problem(http.StatusConflict, "transition_not_allowed", refused.Error())
 	case errors.As(err, &locked):
 		return problem(http.StatusTooManyRequests, "too_many_tries", locked.Error())
+	case errors.Is(err, access.ErrBusy):
+		return problem(http.StatusServiceUnavailable, "busy", err.Error())
 	case errors.Is(err, context.Canceled):
 		return problem(http.StatusServiceUnavailable, "cancelled", "the request was cancelled")
 	}

@@ -29,6 +29,8 @@ const nowMS = 1_795_300_000_000
 type town struct {
 	t       *testing.T
 	console *console.Console
+	// built is what New was given, for another console over the same town.
+	built console.Options
 
 	mu        sync.Mutex
 	accounts  map[string]access.Account
@@ -44,6 +46,8 @@ type town struct {
 	changes   []console.Change
 	acts      map[string]console.Act
 	changed   chan struct{}
+	// tries is what every count of sign-ins answers.
+	tries int
 }
 
 func estates() []string { return []string{"sunrise", "heping"} }
@@ -60,11 +64,12 @@ func newTown(t *testing.T) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.console = console.New(console.Options{
+	w.built = console.Options{
 		Door:  access.NewDoor(w, passwords, now, log),
 		Fleet: fleetOf{w}, Tickets: ticketsOf{w}, Desk: deskOf{w}, Planning: planningOf{w}, Series: w, Latest: w, Changes: changesOf{w}, Sessions: &console.Sessions{},
 		PublicURL: "http://127.0.0.1:8080", Version: "0.1.0", NowMS: now, Log: log,
-	})
+	}
+	w.console = console.New(w.built)
 	for _, e := range estates() {
 		w.staff = append(w.staff, duty.Staff{ID: "li-wei", Name: "李伟", Estate: e, Phone: "13800000001", Post: duty.Patrol, Vanguard: true, Channels: []duty.Channel{{Kind: "webhook", URL: "http://127.0.0.1:9/x", Secret: "s3cret"}}})
 		w.rosters = append(w.rosters, duty.Roster{ID: "day", Estate: e, Shifts: []duty.Shift{{ID: "s1", From: "00:00", To: "24:00", Days: []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}, Staff: []string{"li-wei"}}}})
@@ -386,6 +391,6 @@ func (w *town) LooksAfter(_ context.Context, _ []string, staff string) ([]string
 }
 
 func (w *town) CountTry(_ context.Context, keys []string, _, _ int64) ([]int, error) {
-	return make([]int, len(keys)), nil
+	return slices.Repeat([]int{w.tries}, len(keys)), nil
 }
 func (w *town) ForgetTries(context.Context, []string) error { return nil }

@@ -24,7 +24,7 @@ const watch: Middleware = {
   },
 };
 
-export const api = createClient<paths>({ baseUrl: '/', fetch: (r) => fetch(r) });
+export const api = createClient<paths, 'application/json'>({ baseUrl: '/', fetch: (r) => fetch(r) });
 api.use(watch);
 
 export interface Answer<T> {

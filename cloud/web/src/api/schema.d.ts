@@ -449,8 +449,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Server-sent events: ticket, delivery, device, edge, and reset
-         * @description Each event carries the id to resume from by Last-Event-ID for an hour; a `reset` event says that what was missed is gone and everything must be read again.
+         * Server-sent events: ticket, delivery, device, edge, page, and reset
+         * @description Each event carries the id to resume from by Last-Event-ID for an hour; a `reset` event says that what was missed is gone and everything must be read again. A `page` event is the in-page channel: its data is what a webhook would get.
          */
         get: operations["stream"];
         put?: never;
@@ -694,7 +694,6 @@ export interface components {
         Channel: {
             kind: string;
             secret?: string;
-            topic?: string;
             url?: string;
         };
         Cookie: {
@@ -766,7 +765,7 @@ export interface components {
             at: string;
             estate: string;
             /** @description The next change; null if none within a week */
-            next: components["schemas"]["NextView"];
+            next: components["schemas"]["NextView"] | null;
             /** @description Vanguard members first; empty means nobody */
             on_duty: components["schemas"]["PersonView"][] | null;
         };
@@ -2461,7 +2460,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListTicketView"];
-                    "text/csv": unknown;
+                    "text/csv": string;
                 };
             };
             /** @description Error */

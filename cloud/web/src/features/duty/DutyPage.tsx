@@ -28,7 +28,7 @@ export function DutyPage() {
 }
 
 function OneEstate({ duty: d }: { duty: Duty }) {
-  const next = d.next as Duty['next'] | null;
+  const next = d.next;
   return (
     <article class="card">
       <h2>{estateName(d.estate)}</h2>

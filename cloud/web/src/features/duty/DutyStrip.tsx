@@ -39,8 +39,7 @@ function OnDuty({ duty }: { duty: Duty }) {
 }
 
 function Next({ duty }: { duty: Duty }) {
-  // The schema does not say it, but there may be no next change: then it is null.
-  const next = duty.next as Duty['next'] | null;
+  const next = duty.next;
   if (!next) return null;
   const who = next.on_duty?.[0]?.name ?? t('duty.nobody');
   const left = (ms(next.at) ?? 0) - now.value;

@@ -21,10 +21,9 @@ export async function loadUnresolved(): Promise<void> {
   loaded.value = true;
 }
 
-/** The list has a second form, CSV, that hides its JSON type from the client. */
 function read(state: State | 'unresolved', limit: number, cursor?: string): Promise<Answer<Page<Ticket>>> {
   const query = { state: [state], limit, ...(cursor && { cursor }) };
-  return api.GET('/api/v1/tickets', { params: { query } }) as Promise<Answer<Page<Ticket>>>;
+  return api.GET('/api/v1/tickets', { params: { query } });
 }
 
 /** Where the next page of done tickets begins, by state. */
