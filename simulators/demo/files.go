@@ -18,6 +18,7 @@ func (s *site) cloudConfig() doc {
 		"data_dir": s.path("cloud"),
 		"http":     doc{"listen": s.cloudHTTP, "public_url": s.publicURL},
 		"mqtt":     doc{"listen": s.cloudMQTT},
+		"demo":     true,
 	}
 }
 
