@@ -9,7 +9,6 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # Modules whose code is ours to build and test; tools only pins versions.
 MODULES := protocol protocol/kit edge cloud simulators simulators/e2e
-TOOL    := go tool -modfile=$(CURDIR)/tools/go.mod
 SUM     := $(CURDIR)/bin/tools/gotestsum
 
 export CGO_ENABLED ?= 0
@@ -69,11 +68,11 @@ parts: ## install the real servers and tools that the tests talk to
 
 $(SUM):
 	@mkdir -p bin/tools
-	cd tools && GOBIN=$(CURDIR)/bin/tools go install gotest.tools/gotestsum
+	cd tools && GOWORK=off GOBIN=$(CURDIR)/bin/tools go install gotest.tools/gotestsum
 
 bin/tools/protoc-gen-go:
 	@mkdir -p bin/tools
-	cd tools && GOBIN=$(CURDIR)/bin/tools go install google.golang.org/protobuf/cmd/protoc-gen-go
+	cd tools && GOWORK=off GOBIN=$(CURDIR)/bin/tools go install google.golang.org/protobuf/cmd/protoc-gen-go
 
 protocol/node_modules/.stamp: protocol/package-lock.json
 	cd protocol && $(NPM_INSTALL)
@@ -110,7 +109,7 @@ lint: web lint-go lint-wire lint-deploy ## formatting, vet, linters, drift of wh
 lint-go: export GOFLAGS := $(GOFLAGS) -trimpath
 lint-go:
 	@mkdir -p bin/tools
-	@cd tools && GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@cd tools && GOWORK=off GOBIN=$(CURDIR)/bin/tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/bin/tools/golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: lint-wire
