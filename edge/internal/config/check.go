@@ -1,13 +1,17 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/linshao/linshao/edge/internal/detect"
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/protocol/kit/config"
+	"github.com/linshao/linshao/protocol/kit/password"
 	"github.com/linshao/linshao/protocol/topic"
 )
 
@@ -44,17 +48,49 @@ func (c checker) listeners() {
 	if t == nil {
 		return
 	}
-	c.GuardListen("mqtt.tls.listen", t.Listen, c.strongLogins() || t.ClientCA != "", "give every device a password, or set client_ca")
-	for key, file := range map[string]string{"cert": t.Cert, "key": t.Key} {
-		if err := readable(file); err != nil {
-			c.At("mqtt.tls."+key, err.Error(), "name a readable PEM file")
-		}
+	// A client CA adds a way in and takes none away: passwords still count.
+	c.GuardListen("mqtt.tls.listen", t.Listen, c.strongLogins(), "give every device a password of 8 characters or more, or listen on 127.0.0.1")
+	c.keyPair("mqtt.tls", t.Cert, t.Key)
+	if t.ClientCA != "" {
+		c.authority("mqtt.tls.client_ca", t.ClientCA)
 	}
 }
 
-// strongLogins reports whether no device has an empty or a short password.
+// keyPair checks a certificate and its key, both of which must be there.
+func (c checker) keyPair(section, cert, key string) {
+	ok := true
+	for _, f := range []struct{ key, file string }{{"cert", cert}, {"key", key}} {
+		if f.file == "" {
+			c.At(section+"."+f.key, f.key+" is missing", "name a readable PEM file")
+			ok = false
+		} else if err := readable(f.file); err != nil {
+			c.At(section+"."+f.key, err.Error(), "name a readable PEM file")
+			ok = false
+		}
+	}
+	if !ok {
+		return
+	}
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		c.At(section+".cert", err.Error(), "name a certificate and the key that belongs to it")
+	}
+}
+
+// authority checks a file of CA certificates.
+func (c checker) authority(path, file string) {
+	pem, err := os.ReadFile(file)
+	switch {
+	case err != nil:
+		c.At(path, err.Error(), "name a readable PEM file")
+	case !x509.NewCertPool().AppendCertsFromPEM(pem):
+		c.At(path, file+" holds no certificate", "name the PEM file of the authority")
+	}
+}
+
+// strongLogins reports whether no device has an empty or a short password,
+// wherever it stands.
 func (c checker) strongLogins() bool {
-	return !slices.ContainsFunc(c.p.MQTT.Devices, func(l Login) bool { return len(l.Password) < 8 })
+	return !slices.ContainsFunc(c.p.Logins, func(l Login) bool { return len(l.Password) < 8 })
 }
 
 func (c checker) logins() {
@@ -66,8 +102,10 @@ func (c checker) logins() {
 			c.At(at+".id", fmt.Sprintf("%q is no device id", l.ID), nameMend)
 		case seen[l.ID]:
 			c.At(at+".id", l.ID+" stands twice", "keep one of them")
-		case l.Password == "":
-			c.At(at+".password", "the password of "+l.ID+" is empty", "set password or password_file")
+		default:
+			if err := password.Valid(string(l.Password)); err != nil {
+				c.At(at+".password", "of "+l.ID+": "+err.Error(), "set password or password_file")
+			}
 		}
 		seen[l.ID] = true
 	}
@@ -75,10 +113,9 @@ func (c checker) logins() {
 	if c.p.MQTT.PasswordFile == "" {
 		return
 	}
-	more, err := readPasswords(c.p.MQTT.PasswordFile)
+	more, err := readPasswords(c.p.MQTT.PasswordFile, seen)
 	if err != nil {
 		c.At("mqtt.password_file", err.Error(), "write one id:password a line")
-		return
 	}
 	c.p.Logins = append(c.p.Logins, more...)
 }
@@ -94,13 +131,11 @@ func (c checker) uplink() {
 	if u.Cert == "" && (u.Username == "" || u.Password == "") {
 		c.At("uplink", "neither username and password nor a certificate is set", "paste what `linshao-cloud edge-credential create` printed")
 	}
-	for key, file := range map[string]string{"ca": u.CA, "cert": u.Cert, "key": u.Key} {
-		if file == "" {
-			continue
-		}
-		if err := readable(file); err != nil {
-			c.At("uplink."+key, err.Error(), "name a readable PEM file")
-		}
+	if u.CA != "" {
+		c.authority("uplink.ca", u.CA)
+	}
+	if u.Cert != "" || u.Key != "" {
+		c.keyPair("uplink", u.Cert, u.Key)
 	}
 }
 
@@ -170,6 +205,13 @@ func (c checker) rules() {
 		if err := detect.Check(&c.p.Rules[i]); err != nil {
 			c.At(at+".detector", err.Error(), "")
 		}
+		// A rule that judges nothing is a person who is not paged.
+		if r.Device != "" && r.Device != device.Any && !c.has(func(d device.Device) bool { return d.ID == r.Device }) {
+			c.At(at+".device", "there is no device "+r.Device, "name one of devices")
+		}
+		if r.Kind != "" && r.Kind != device.Any && len(c.p.Devices) > 0 && !c.has(func(d device.Device) bool { return d.Kind == r.Kind }) {
+			c.At(at+".kind", "no device is of kind "+r.Kind, "name the kind that a device's profile has")
+		}
 	}
 	for _, d := range c.p.Compiled {
 		_, mistakes := d.RulesOf(c.p.Rules)
@@ -177,6 +219,12 @@ func (c checker) rules() {
 			c.At("rules"+pathOf(m.Path), m.What, m.Mend)
 		}
 	}
+}
+
+// has reports whether such a device is configured; it takes devices with
+// mistakes of their own for any.
+func (c checker) has(is func(device.Device) bool) bool {
+	return len(c.p.Compiled) < len(c.p.Devices) || slices.ContainsFunc(c.p.Compiled, is)
 }
 
 // pathOf writes a mistake's path as the document knows it.

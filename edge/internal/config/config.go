@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/linshao/linshao/edge/internal/detect"
@@ -105,22 +106,25 @@ func defaults() File {
 const defaultProfilesDir = "./profiles"
 
 // Load reads and checks a file; environ is os.Environ's, from which LINSHAO_*
-// overrides keys. The error is a *config.Error or device.Problems, each naming
-// its place and the mend; it changes nothing on disk.
+// overrides keys. The error is a *config.Error that names every mistake's
+// place and mend; it changes nothing on disk.
 func Load(path string, environ []string) (Plan, error) {
 	p := Plan{File: defaults()}
-	var broken error
 	err := config.Load(path, &p.File, config.Options{Prefix: "LINSHAO", Environ: environ}, func(d *config.Document) {
-		if p.Profiles, broken = loadProfiles(p.ProfilesDir); broken != nil {
-			d.At("profiles_dir", broken.Error(), "mend the profile or remove it")
-			return
+		if f := p.MQTT.PasswordFile; f != "" && !filepath.IsAbs(f) {
+			p.MQTT.PasswordFile = filepath.Join(filepath.Dir(path), f)
 		}
 		c := checker{Document: d, p: &p}
 		c.names()
-		c.listeners()
 		c.logins()
+		c.listeners()
 		c.uplink()
 		c.outbox()
+		var broken error
+		if p.Profiles, broken = loadProfiles(p.ProfilesDir); broken != nil {
+			d.At("profiles_dir", broken.Error(), "mend the profile or remove it")
+			return // without profiles every device would be a mistake
+		}
 		c.devices()
 		c.rules()
 	})
@@ -140,6 +144,9 @@ func checkURL(s string) error {
 	case "tcp", "mqtt", "ssl", "tls", "mqtts":
 	default:
 		return fmt.Errorf("scheme %q is not one of tcp, mqtt, ssl, tls, mqtts", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return errors.New("the host is missing")
 	}
 	if u.Port() == "" {
 		return errors.New("the port is missing")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/protocol/kit/config"
+	"github.com/linshao/linshao/protocol/kit/password"
 	"github.com/linshao/linshao/protocol/profiles"
 	"github.com/linshao/linshao/protocol/topic"
 )
@@ -64,23 +65,33 @@ func Shipped() (map[string]*device.Profile, error) {
 }
 
 // readPasswords reads lines of id:password; empty ones and those that start
-// with # are skipped.
-func readPasswords(file string) ([]Login, error) {
+// with # are skipped. seen are the ids that have a password already. The error
+// names every line that is wrong, and never what stands in it.
+func readPasswords(file string, seen map[string]bool) (out []Login, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	var out []Login
+	var wrong []error
 	for i, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		id, password, ok := strings.Cut(line, ":")
-		if !ok || !topic.Valid(id) || password == "" {
-			return nil, fmt.Errorf("%s:%d: not id:password", file, i+1)
+		id, stored, ok := strings.Cut(line, ":")
+		why := password.Valid(stored)
+		switch {
+		case !ok || !topic.Valid(id):
+			why = errors.New("not id:password")
+		case seen[id]:
+			why = errors.New(id + " has a password already")
 		}
-		out = append(out, Login{ID: id, Password: config.Secret(password)})
+		if why != nil {
+			wrong = append(wrong, fmt.Errorf("%s:%d: %w", file, i+1, why))
+			continue
+		}
+		seen[id] = true
+		out = append(out, Login{ID: id, Password: config.Secret(stored)})
 	}
-	return out, nil
+	return out, errors.Join(wrong...)
 }
