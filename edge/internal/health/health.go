@@ -6,6 +6,7 @@
 package health
 
 import (
+	"math"
 	"sync"
 
 	"github.com/linshao/linshao/protocol/telemetry"
@@ -67,7 +68,8 @@ type Value struct {
 // ValueOf shows a Sample; word is its name in the point's enum, if any.
 func ValueOf(s telemetry.Sample, unit, word string) Value {
 	v := Value{Metric: s.Key.Metric, Unit: unit, AtMS: s.AtMS, Text: s.Text, Quality: s.Quality.String(), Reason: s.Reason}
-	if s.Numeric() {
+	// JSON has neither NaN nor infinity, and one must not hide the others.
+	if s.Numeric() && !math.IsNaN(s.Value) && !math.IsInf(s.Value, 0) {
 		v.Value = &s.Value
 	}
 	if word != "" {

@@ -1,11 +1,14 @@
 package health
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"embed"
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/linshao/linshao/protocol/ticket"
@@ -37,12 +40,12 @@ func New(o Options) http.Handler {
 	inner := http.NewServeMux()
 	inner.Handle("GET /metrics", o.Metrics)
 	inner.HandleFunc("GET /api/v1/status", p.status)
-	inner.HandleFunc("GET /api/v1/tickets", func(w http.ResponseWriter, r *http.Request) { p.list(w, p.tickets(lang(r))) })
-	inner.HandleFunc("GET /api/v1/devices", func(w http.ResponseWriter, _ *http.Request) { p.list(w, o.Sources.Devices()) })
-	inner.HandleFunc("GET /api/v1/outbox", func(w http.ResponseWriter, _ *http.Request) { p.json(w, o.Sources.Outbox()) })
-	inner.HandleFunc("GET /api/v1/quarantine", func(w http.ResponseWriter, _ *http.Request) { p.list(w, o.Sources.Quarantine()) })
+	inner.HandleFunc("GET /api/v1/tickets", func(w http.ResponseWriter, r *http.Request) { list(p, w, p.tickets(lang(r))) })
+	inner.HandleFunc("GET /api/v1/devices", func(w http.ResponseWriter, _ *http.Request) { list(p, w, p.devices()) })
+	inner.HandleFunc("GET /api/v1/outbox", func(w http.ResponseWriter, _ *http.Request) { p.json(w, p.outbox()) })
+	inner.HandleFunc("GET /api/v1/quarantine", func(w http.ResponseWriter, _ *http.Request) { list(p, w, o.Sources.Quarantine()) })
 	inner.HandleFunc("GET /page.js", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "page.js") })
-	inner.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, pageFiles, "page.html") })
+	inner.HandleFunc("GET /{$}", p.html)
 	open.Handle("/", p.guard(inner))
 	return open
 }
@@ -71,6 +74,23 @@ func (p page) knows(r *http.Request) bool {
 		given = token
 	}
 	return subtle.ConstantTimeCompare([]byte(given), []byte(p.o.Token)) == 1
+}
+
+// html sends the page. Its script is behind the token too, and a browser sends
+// no Authorization of its own, so the address of the script carries it.
+func (p page) html(w http.ResponseWriter, _ *http.Request) {
+	b, err := pageFiles.ReadFile("page.html")
+	if err != nil {
+		p.o.Log.Error("read page", "err", err)
+		http.Error(w, "see the log", http.StatusInternalServerError)
+		return
+	}
+	if p.o.Token != "" {
+		b = bytes.Replace(b, []byte(`"page.js"`), []byte(`"page.js?token=`+url.QueryEscape(p.o.Token)+`"`), 1)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(b) // the client is gone; nobody is left to tell
 }
 
 func (p page) health(w http.ResponseWriter, _ *http.Request) {
@@ -117,22 +137,50 @@ func (p page) tickets(lang string) []localTicket {
 	for _, t := range p.o.Sources.Tickets() {
 		out = append(out, localTicket{
 			ID: t.ID, Device: t.Device, Location: t.Location, Fault: t.Fault, Title: title.Text(t.Title, lang), Severity: t.Severity,
-			State: t.State, Condition: t.Condition, RaisedMS: t.RaisedMS, Occurrences: t.Occurrences, Assignee: t.Assignee, Evidence: t.Evidence,
+			State: t.State, Condition: t.Condition, RaisedMS: t.RaisedMS, Occurrences: t.Occurrences, Assignee: t.Assignee,
+			Evidence: some(t.Evidence),
 		})
 	}
 	return out
 }
 
+func (p page) devices() []Device {
+	all := slices.Clone(p.o.Sources.Devices())
+	for i := range all {
+		all[i].Values = some(all[i].Values)
+	}
+	return all
+}
+
+func (p page) outbox() Outbox {
+	o := p.o.Sources.Outbox()
+	o.Lanes = some(o.Lanes)
+	return o
+}
+
+// some is what JSON shows as [] where there is nothing.
+func some[T any](items []T) []T {
+	if items == nil {
+		return []T{}
+	}
+	return items
+}
+
+// lang is the language asked for by ?lang=, else the browser's.
 func lang(r *http.Request) string {
-	if r.URL.Query().Get("lang") == "en" || strings.HasPrefix(r.Header.Get("Accept-Language"), "en") {
+	asked := r.URL.Query().Get("lang")
+	if asked == "" {
+		asked = r.Header.Get("Accept-Language")
+	}
+	if strings.HasPrefix(asked, "en") {
 		return "en"
 	}
 	return "zh"
 }
 
 // list answers as the cloud's lists do.
-func (p page) list(w http.ResponseWriter, items any) {
-	p.json(w, map[string]any{"items": items})
+func list[T any](p page, w http.ResponseWriter, items []T) {
+	p.json(w, map[string]any{"items": some(items)})
 }
 
 func (p page) json(w http.ResponseWriter, v any) {

@@ -78,7 +78,7 @@ function showQuarantine(items) {
 let fresh = Date.now();
 async function refresh() {
   try {
-    const [status, tickets, outbox, devices, quarantine] = await Promise.all(['status', 'tickets', 'outbox', 'devices', 'quarantine'].map(get));
+    const [status, tickets, outbox, devices, quarantine] = await Promise.all(['status', 'tickets?lang=zh', 'outbox', 'devices', 'quarantine'].map(get));
     $('name').textContent = `边缘网关 ${status.estate} / ${status.edge}`;
     const bad = Object.entries(status.conditions).map(([k, v]) => `${k}: ${v}`);
     $('status').textContent = `${status.version} · ${bad.length ? bad.join(';') : '一切正常'}`;
