@@ -264,3 +264,25 @@ func TestRulesOfTheEstate(t *testing.T) {
 		t.Error("the profile itself was changed")
 	}
 }
+
+// An estate sharpens a rule of the profile; it is still the same fault.
+func TestARuleOfTheEstateSpeaksOfTheSameFault(t *testing.T) {
+	t.Parallel()
+	d := device.Device{ID: "gate-1", Kind: "access-gate", Profile: shipped(t, "access-gate")}
+	above := 70.0
+	rules, ms := d.RulesOf([]device.Rule{
+		{ID: "forced", Kind: "access-gate", Event: "door_forced_open", Detector: device.OnEvent, Severity: ticket.Major},
+		{ID: "hotter", Kind: "access-gate", Metric: "motor_temp", Detector: device.Threshold, Above: &above, Severity: ticket.Major},
+		{ID: "named", Kind: "access-gate", Event: "tamper_alarm", Detector: device.OnEvent, Severity: ticket.Major, Fault: "vandalism"},
+		{ID: "volts", Kind: "access-gate", Metric: "supply_voltage", Detector: device.Threshold, Above: &above, Severity: ticket.Minor},
+	})
+	want := map[string]ticket.Fault{"forced": ticket.DoorForced, "hotter": ticket.Overheat, "named": "vandalism", "volts": "volts"}
+	for _, r := range rules {
+		if fault, ours := want[r.ID]; ours && r.Fault != fault {
+			t.Errorf("%s is about %q, want %q", r.ID, r.Fault, fault)
+		}
+	}
+	if len(ms) > 0 {
+		t.Errorf("mistakes: %+v", ms)
+	}
+}

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,6 +178,7 @@ func (d Device) RulesOf(estate []Rule) ([]Rule, []Mistake) {
 			if r.precision() != precision || !r.concerns(d) {
 				continue
 			}
+			r.inherit(rules) // before bind gives it a fault of its own
 			bound, more := r.bind(d.Profile)
 			more = append(more, bound.Mistakes(d.Profile)...)
 			for _, m := range more {
@@ -188,6 +190,26 @@ func (d Device) RulesOf(estate []Rule) ([]Rule, []Mistake) {
 		}
 	}
 	return rules, ms
+}
+
+// inherit takes fault and title, where r names none, from the rule that r
+// replaces, or else from one that judges the same: an estate that sharpens a
+// rule of the profile still speaks of the same fault.
+func (r *Rule) inherit(from []Rule) {
+	if r.Fault != "" {
+		return
+	}
+	for _, same := range []func(Rule) bool{
+		func(o Rule) bool { return o.ID == r.ID },
+		func(o Rule) bool {
+			return o.Detector == r.Detector && o.Detector != Combination && o.Metric == r.Metric && o.Event == r.Event
+		},
+	} {
+		if i := slices.IndexFunc(from, same); i >= 0 {
+			r.Fault, r.Title = from[i].Fault, cmp.Or(r.Title, from[i].Title)
+			return
+		}
+	}
 }
 
 // precision is 2 for a rule that names a device, 1 for one that names a kind,
