@@ -75,7 +75,10 @@ func Run(ctx context.Context, o Options) error {
 		meter: metrics.New(o.Version), conditions: &health.Conditions{},
 	}
 	err = e.start(ctx)
-	if err == nil {
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil // told to stop while starting
+	}
+	if err == nil && ctx.Err() == nil {
 		e.ready.Store(true)
 		o.Log.Info("ready", "estate", plan.Estate, "edge", plan.Edge, "page", plan.HTTP.Listen, "mqtt", plan.MQTT.Listen,
 			"devices", len(plan.Compiled), "version", o.Version)
@@ -253,12 +256,29 @@ func (e *edge) startPage(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
-	return e.group.Go(ctx, "page", func(ctx context.Context) error {
-		stopped := context.AfterFunc(ctx, func() { _ = server.Shutdown(context.WithoutCancel(ctx)) }) // bounded by the group
-		defer stopped()
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	return e.group.Go(ctx, "page", func(ctx context.Context) error { return serve(ctx, server, ln) })
+}
+
+// pageWithin is how long requests may take to finish when the edge stops.
+const pageWithin = 3 * time.Second
+
+// serve answers until ctx ends; nothing is being answered any more when it
+// returns, since what the page reads is closed next.
+func serve(ctx context.Context, server *http.Server, ln net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), pageWithin)
+	defer cancel()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // whoever still asks has had time
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/linshao/linshao/edge/internal/device"
@@ -53,25 +54,38 @@ func (e *edge) quarantine() []health.Quarantined {
 	return out
 }
 
-// gauges are asked for at every scrape.
+// lossReasons are those for which the outbox gives records up.
+var lossReasons = [...]string{"dropped_full", "dropped_age", "damaged", "lost"}
+
+// gauges are brought up to date at every scrape.
 func (e *edge) gauges() {
+	var now atomic.Pointer[outbox.Stats]
+	e.meter.OnScrape(func() {
+		st := e.outbox.Stats()
+		now.Store(&st)
+		totals := map[string]uint64{}
+		for _, reason := range lossReasons {
+			totals[reason] = st.Dropped[reason]
+		}
+		e.meter.DroppedSince(totals)
+	})
 	e.meter.Gauge("linshao_edge_tickets_open", "Tickets that somebody must act on.", func() float64 { return float64(len(e.flow.Open())) })
-	e.meter.Gauge("linshao_edge_outbox_bytes", "Size of the outbox on disk.", func() float64 { return float64(e.outbox.Stats().Bytes) })
+	e.meter.Gauge("linshao_edge_outbox_bytes", "Size of the outbox on disk.", func() float64 { return float64(now.Load().Bytes) })
 	e.meter.Gauge("linshao_edge_uplink_connected", "1 while the cloud is reached.", func() float64 {
 		if e.uplink != nil && e.uplink.Connected() {
 			return 1
 		}
 		return 0
 	})
-	for lane, pick := range map[string]func(outbox.Stats) outbox.Waiting{
-		"alarm":   func(s outbox.Stats) outbox.Waiting { return s.Alarm },
-		"samples": func(s outbox.Stats) outbox.Waiting { return s.Samples },
+	for lane, pick := range map[string]func(*outbox.Stats) outbox.Waiting{
+		"alarm":   func(s *outbox.Stats) outbox.Waiting { return s.Alarm },
+		"samples": func(s *outbox.Stats) outbox.Waiting { return s.Samples },
 	} {
 		e.meter.Gauge("linshao_edge_outbox_records", "Records that wait for the cloud.", func() float64 {
-			return float64(pick(e.outbox.Stats()).Records)
+			return float64(pick(now.Load()).Records)
 		}, "lane", lane)
 		e.meter.Gauge("linshao_edge_outbox_oldest_seconds", "Age of the oldest record that waits.", func() float64 {
-			oldest := pick(e.outbox.Stats()).OldestMS
+			oldest := pick(now.Load()).OldestMS
 			if oldest == 0 {
 				return 0
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -29,8 +30,17 @@ type link struct {
 	flow  *flow.Flow
 	clock *clock.System
 	// devices takes commands once the drivers are up.
-	devices func() *mqtt.Driver
+	devices func() commander
 	log     *slog.Logger
+	// passed are the Commands that were passed on and have not expired, by id.
+	// Only Command uses it, and calls come one at a time.
+	passed map[string]int64
+}
+
+// commander sends a Command to a device, at once or never; the MQTT driver is
+// one.
+type commander interface {
+	Command(device string, c mqtt.Command) error
 }
 
 var _ uplink.Downlink = (*link)(nil)
@@ -41,16 +51,24 @@ func (l *link) Transitions(ctx context.Context, ts []ticket.Transition) error {
 }
 
 // Command implements uplink.Downlink: it goes to the device it names, which
-// answers by its result topic.
+// answers by its result topic. One that comes again, as QoS 1 allows, is not
+// passed on again; once expired it would not be anyway.
 func (l *link) Command(_ context.Context, c envelope.Command) {
+	now := clock.NowMS(l.clock)
+	maps.DeleteFunc(l.passed, func(_ string, expires int64) bool { return now >= expires })
 	d := l.devices()
-	if d == nil || clock.NowMS(l.clock) >= c.ExpiresMS {
-		l.log.Warn("command not run", "id", c.ID, "device", c.Device, "name", c.Name)
+	_, again := l.passed[c.ID]
+	if d == nil || now >= c.ExpiresMS || again || len(l.passed) >= mostCommands {
+		l.log.Warn("command not run", "id", c.ID, "device", c.Device, "name", c.Name, "again", again)
 		return
 	}
+	l.passed[c.ID] = c.ExpiresMS
 	err := d.Command(c.Device, mqtt.Command{ID: c.ID, Name: c.Name, Args: c.Args, ExpiresMS: c.ExpiresMS})
 	l.log.Info("command passed on", "id", c.ID, "device", c.Device, "name", c.Name, "err", err)
 }
+
+// mostCommands bounds the Commands remembered.
+const mostCommands = 10_000
 
 // Skew implements uplink.Downlink: a clock that agrees with the cloud's may be
 // believed.
@@ -70,7 +88,7 @@ func (e *edge) startUplink(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := &link{flow: e.flow, clock: e.clock, devices: e.mqtt.Load, log: e.log.With("component", "uplink")}
+	l := &link{flow: e.flow, clock: e.clock, devices: e.commander, log: e.log.With("component", "uplink"), passed: map[string]int64{}}
 	l.Uplink = uplink.New(uplink.Options{
 		URL: u.URL, Username: u.Username, Password: u.Password.Reveal(), TLS: conf, Estate: e.plan.Estate, Edge: e.plan.Edge,
 		Version: e.o.Version, Boot: e.clock.Boot(), Trusted: e.clock.Trusted, Devices: described(e.plan.Compiled), Source: e.outbox,
@@ -120,4 +138,12 @@ func described(devices []device.Device) []envelope.Device {
 		out = append(out, x)
 	}
 	return out
+}
+
+// commander is nil until devices may sign in.
+func (e *edge) commander() commander {
+	if d := e.mqtt.Load(); d != nil {
+		return d
+	}
+	return nil
 }

@@ -6,6 +6,8 @@ package metrics
 
 import (
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,7 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Set is all of the edge's metrics. Its methods never block.
+// Set is all of the edge's metrics. Its methods are safe for concurrent
+// use and never block.
 type Set struct {
 	registry   *prometheus.Registry
 	samples    *prometheus.CounterVec
@@ -22,12 +25,19 @@ type Set struct {
 	deviceUp   *prometheus.GaugeVec
 	findings   *prometheus.CounterVec
 	dropped    *prometheus.CounterVec
+
+	// mu guards the following.
+	mu sync.Mutex
+	// scrape is called before every scrape; told is what was last counted of
+	// each of the reasons that somebody else counts.
+	scrape []func()
+	told   map[string]uint64
 }
 
 // New returns a Set. version labels linshao_edge_build_info.
 func New(version string) *Set {
 	s := &Set{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), told: map[string]uint64{},
 		samples: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "linshao_edge_samples_total", Help: "Samples made durable, by driver and quality.",
 		}, []string{"driver", "quality"}),
@@ -77,6 +87,29 @@ func (s *Set) Found(rule string) { s.findings.WithLabelValues(rule).Inc() }
 // Dropped counts n things that were not kept. reason is of a closed set.
 func (s *Set) Dropped(reason string, n int) { s.dropped.WithLabelValues(reason).Add(float64(n)) }
 
+// DroppedSince sets what somebody else has counted since the start, by reason;
+// what is told is never less than what was told before. A reason is shown from
+// the first time it is named, be it with 0, so that its first increase is seen.
+func (s *Set) DroppedSince(totals map[string]uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for reason, n := range totals {
+		c := s.dropped.WithLabelValues(reason)
+		if before := s.told[reason]; n > before {
+			c.Add(float64(n - before))
+			s.told[reason] = n
+		}
+	}
+}
+
+// OnScrape has f called before every scrape, to bring up to date what is
+// counted elsewhere.
+func (s *Set) OnScrape(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scrape = append(s.scrape, f)
+}
+
 // Polled implements the Modbus driver's Stats.
 func (s *Set) Polled(took time.Duration) { s.pollTime.Observe(took.Seconds()) }
 
@@ -97,5 +130,14 @@ func (s *Set) Up(device string, up bool) {
 
 // Handler serves the metrics; a collector that fails does not hide the others.
 func (s *Set) Handler() http.Handler {
-	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: s.registry})
+	h := promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, Registry: s.registry})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		scrape := slices.Clone(s.scrape)
+		s.mu.Unlock()
+		for _, f := range scrape {
+			f()
+		}
+		h.ServeHTTP(w, r)
+	})
 }
