@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -68,6 +69,9 @@ type Console struct {
 	api       huma.API
 	mux       *http.ServeMux
 	handler   http.Handler
+	// ending is closed when the streams shall end.
+	ending     chan struct{}
+	endStreams func()
 }
 
 // New returns a Console that serves everything below "/".
@@ -76,8 +80,9 @@ func New(o Options) *Console {
 	c := &Console{
 		door: o.Door, fleet: o.Fleet, tickets: o.Tickets, desk: o.Desk, planning: o.Planning, series: o.Series, latest: o.Latest,
 		changes: o.Changes, sessions: o.Sessions, prom: o.Prometheus, publicURL: o.PublicURL, demo: o.Demo, nowMS: o.NowMS,
-		log: o.Log.With("component", "console"), mux: http.NewServeMux(),
+		log: o.Log.With("component", "console"), mux: http.NewServeMux(), ending: make(chan struct{}),
 	}
+	c.endStreams = sync.OnceFunc(func() { close(c.ending) })
 	c.api = humago.New(c.mux, apiConfig(o.Version))
 	c.api.UseMiddleware(c.guard)
 	c.registerAuth()
@@ -96,6 +101,10 @@ func New(o Options) *Console {
 
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+// EndStreams ends the event streams, which otherwise stay open for as long as
+// somebody looks. It may be called more than once.
+func (c *Console) EndStreams() { c.endStreams() }
 
 // OpenAPI returns the API's description as JSON.
 func (c *Console) OpenAPI() ([]byte, error) { return c.api.OpenAPI().MarshalJSON() }

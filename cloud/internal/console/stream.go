@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -18,6 +19,9 @@ import (
 const (
 	// beat keeps proxies from closing a quiet stream.
 	beat = 15 * time.Second
+	// writeWithin is how long a client may not take what it is sent: a phone
+	// that is gone must not go on counting as somebody who looks.
+	writeWithin = 10 * time.Second
 	// replay is how many changes are read at once.
 	replay = 500
 )
@@ -66,21 +70,18 @@ func (c *Console) stream(ctx context.Context, in *StreamInput) (*huma.StreamResp
 		hc.SetHeader("Content-Type", "text/event-stream")
 		hc.SetHeader("Cache-Control", "no-store")
 		hc.SetHeader("X-Accel-Buffering", "no")
-		s := events{c: c, rc: http.NewResponseController(writerOf(hc)), w: writerOf(hc), p: who(ctx), lang: in.lang(), after: after}
+		r, w := unwrap(hc)
+		s := events{c: c, r: r, rc: http.NewResponseController(w), w: w, p: who(ctx), lang: in.lang(), after: after}
 		if err := s.run(ctx, resumed); err != nil && ctx.Err() == nil {
 			c.log.DebugContext(ctx, "stream ended", "err", err)
 		}
 	}}, nil
 }
 
-func writerOf(hc huma.Context) http.ResponseWriter {
-	_, w := unwrap(hc)
-	return w
-}
-
 // events is one client's stream.
 type events struct {
 	c     *Console
+	r     *http.Request
 	rc    *http.ResponseController
 	w     http.ResponseWriter
 	p     access.Principal
@@ -104,17 +105,36 @@ func (s *events) run(ctx context.Context, resumed bool) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.c.ending:
+			return nil
 		case <-more:
 		case body := <-pages:
 			if err := s.write("event: page\ndata: %s\n\n", body); err != nil {
 				return err
 			}
 		case <-tick.C:
+			if err := s.still(); err != nil {
+				return err
+			}
 			if err := s.write(": beat\n\n"); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// errChanged ends a stream whose reader is not who they were: they ask again
+// and get what is theirs now.
+var errChanged = errors.New("the reader may see something else by now")
+
+// still fails once the reader has signed out, was taken away their token, or
+// may see something else than when the stream began.
+func (s *events) still() error {
+	p, err := s.c.authenticate(s.r)
+	if err == nil && !reflect.DeepEqual(p, s.p) {
+		err = errChanged
+	}
+	return err
 }
 
 // open greets, and says reset where what the client missed is gone.
@@ -136,10 +156,21 @@ func (s *events) open(ctx context.Context, resumed bool) error {
 
 // write sends one event at once.
 func (s *events) write(format string, args ...any) error {
+	if err := s.patience(); err != nil {
+		return err
+	}
 	if _, err := fmt.Fprintf(s.w, format, args...); err != nil {
 		return err
 	}
 	return s.rc.Flush()
+}
+
+// patience gives the client its time to take what comes next.
+func (s *events) patience() error {
+	if err := s.rc.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 func (s *events) drain(ctx context.Context) error {
@@ -191,6 +222,9 @@ func (s *events) send(ctx context.Context, ch Change) error {
 	}
 	b, err := json.Marshal(v)
 	if err != nil {
+		return err
+	}
+	if err := s.patience(); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(s.w, "id: %d\nevent: %s\ndata: %s\n\n", ch.ID, ch.Kind, b)
