@@ -79,6 +79,12 @@ type Link struct {
 	messages chan Message
 	lost     chan struct{}
 	once     sync.Once
+
+	mu sync.Mutex // guards conn and gone
+	// conn is what paho talks through; gone: none may be made any more.
+	conn net.Conn
+	gone bool
+
 	// why is written before lost is closed.
 	why error
 }
@@ -96,13 +102,13 @@ func Open(ctx context.Context, o Options) (*Link, error) {
 		SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).SetWriteTimeout(writeTimeout).SetConnectTimeout(connectTimeout).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) { l.lose(err) }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { l.take(m) }).
-		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return connect(ctx, u, o) })
+		SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return l.keep(connect(ctx, u, o)) })
 	if o.WillTopic != "" {
 		p.SetWill(o.WillTopic, o.WillPayload, 1, true)
 	}
 	l.client = mqtt.NewClient(p)
 	if err := l.await(ctx, l.client.Connect()); err != nil {
-		l.client.Disconnect(0)
+		l.sever()
 		return nil, fmt.Errorf("connect to %s: %w", u.Host, err)
 	}
 	return l, nil
@@ -206,14 +212,42 @@ func (l *Link) Send(topic string, payload []byte) {
 	}
 }
 
-// Close says goodbye, so that the will is not sent, and waits until the
-// connection is gone.
-func (l *Link) Close() { l.client.Disconnect(farewellMS) }
+// Close says goodbye, so that the will is not sent, and ends the connection.
+func (l *Link) Close() {
+	l.client.Disconnect(farewellMS)
+	l.sever()
+}
 
 // Drop breaks the connection without a goodbye: the will is sent.
 func (l *Link) Drop() {
 	l.lose(errors.New("dropped"))
+	l.sever()
+}
+
+// sever ends the connection below paho, which would say goodbye first and go on
+// for as long as a write may take.
+func (l *Link) sever() {
+	l.mu.Lock()
+	l.gone = true
+	if l.conn != nil {
+		_ = l.conn.Close() // it may be gone already
+	}
+	l.mu.Unlock()
 	l.client.Disconnect(0)
+}
+
+// keep remembers the connection that paho is given.
+func (l *Link) keep(conn net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone {
+		return nil, errors.Join(net.ErrClosed, conn.Close())
+	}
+	l.conn = conn
+	return conn, nil
 }
 
 // await waits for a token with a limit, since paho's own Wait may hang.
