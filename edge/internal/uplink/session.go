@@ -78,7 +78,7 @@ func (s *session) run(ctx context.Context) error {
 	var left <-chan time.Time
 	for {
 		more := s.fill()
-		if leaving == nil && !more && s.window.onlyBackfill() {
+		if leaving == nil && !more && len(s.window.parcels) == 0 && !s.waits() {
 			return context.Cause(ctx)
 		}
 		// With more to send the loop comes back at once, but not without
@@ -93,6 +93,7 @@ func (s *session) run(ctx context.Context) error {
 			defer grace.Stop()
 			left, leaving = grace.C(), nil
 			s.backfill.to = s.backfill.from // that can wait
+			s.window.dropBackfill()
 		case <-left:
 			return context.Cause(ctx)
 		case <-alive.Done():
@@ -112,6 +113,16 @@ func (s *session) run(ctx context.Context) error {
 		case <-again:
 		}
 	}
+}
+
+// waits reports whether something of the alarm or live lane has not been sent.
+func (s *session) waits() bool {
+	for _, c := range []*cursor{s.alarm, s.live} {
+		if _, end := s.u.o.Source.Ends(c.log); c.from < end && !c.stuck {
+			return true
+		}
+	}
+	return false
 }
 
 func closed() <-chan struct{} {
@@ -181,14 +192,17 @@ func (s *session) lease(log envelope.Log, lane envelope.Lane, from, to uint64, s
 		if err == nil {
 			return e, wire, next, nil
 		}
-		if errors.Is(err, envelope.ErrTooLarge) && size >= 1024 {
-			size /= 2
+		if size > 1 { // find the one record that it is about
+			if size /= 2; !errors.Is(err, envelope.ErrTooLarge) {
+				size = 1
+			}
 			continue
 		}
 		if e.Samples == nil && e.Events == nil && e.Transitions == nil {
 			return e, nil, from, err
 		}
-		// A record that can never be sent must not hold up those behind it.
+		// A record that can never be sent must not hold up those behind it,
+		// nor take any beside it along: of size 1 it is alone.
 		s.u.o.Log.Error("records cannot be sent and are reported as damaged", "log", log, "sequences", e.Sequences, "err", err)
 		for _, r := range e.Sequences {
 			e.Missing = append(e.Missing, envelope.Gap{Range: r, Reason: "damaged"})
@@ -244,22 +258,30 @@ func (s *session) look() error {
 			return fmt.Errorf("%s lane: %w", p.lane, errSilent)
 		}
 		s.window.drop(p)
-		// What of it was settled meanwhile is left out, and what no longer
-		// fits into one Envelope goes in several.
-		for from := p.from; from < p.to; {
-			again, next, err := s.send(p.lane, p.log, from, p.to)
-			if err != nil {
-				return err
-			}
-			if again == nil {
-				break
-			}
-			again.tries = p.tries + 1
-			s.window.add(again)
-			from = next
-		}
+		s.again(p)
 	}
 	return nil
+}
+
+// again sends once more what of p waits. What was settled meanwhile is left
+// out, and what no longer fits into one Envelope goes in several. What can't be
+// read stays in the window, for later.
+func (s *session) again(p *parcel) {
+	for from := p.from; from < p.to; {
+		more, next, err := s.send(p.lane, p.log, from, p.to)
+		if err != nil {
+			s.u.o.Log.Error("cannot read what is to be sent again", "lane", p.lane, "err", err)
+			p.from, p.sent = from, s.u.o.Clock.Mono()
+			s.window.add(p)
+			return
+		}
+		if more == nil {
+			return
+		}
+		more.tries = p.tries + 1
+		s.window.add(more)
+		from = next
+	}
 }
 
 // descend hands one message to the Downlink.

@@ -181,7 +181,9 @@ func (u *Uplink) once(ctx context.Context, pause *backoff.Backoff) error {
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.o.Grace)
 		defer cancel()
 		_ = link.Publish(goodbye, u.name.Status(), []byte(offline), true)
+		return err
 	}
+	link.Drop() // nobody should take this edge for online: let the will be sent
 	return err
 }
 

@@ -33,6 +33,8 @@ type cloud struct {
 	mu     sync.Mutex
 	heard  []envelope.Envelope
 	hellos []envelope.Hello
+	// said are the payloads of the status topic, wills included.
+	said []string
 	// answer decides about each Envelope, given how many came before it:
 	// nil gives no Receipt.
 	answer func(n int, e envelope.Envelope) *envelope.Receipt
@@ -100,6 +102,7 @@ func (c *cloud) Publish(_ context.Context, m mqttbroker.Message, ack func(error)
 		ack(err)
 		return
 	case topic.Status:
+		c.said = append(c.said, string(m.Payload))
 		ack(nil)
 		return
 	}

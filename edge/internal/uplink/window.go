@@ -15,6 +15,9 @@ const (
 	// The window of unsettled Envelopes has room that only alarms may use.
 	alarmWindow   = limit.MaxWindow / 4
 	samplesWindow = limit.MaxWindow - alarmWindow
+	// alarmBudget bounds the bytes of alarms on the way: what 8 kB/s carries
+	// before the first of them would be sent again.
+	alarmBudget = 32 << 10
 	// mostTries is how often an Envelope is sent before the connection is
 	// blamed.
 	mostTries = 3
@@ -52,17 +55,18 @@ type window struct {
 
 // room reports whether another Envelope of the lane may leave.
 func (w *window) room(lane envelope.Lane) bool {
-	alarms, samples, bytes := 0, 0, 0
+	alarms, urgent, samples, bytes := 0, 0, 0, 0
 	for _, p := range w.parcels {
 		if p.lane == envelope.LaneAlarm {
 			alarms++
+			urgent += p.bytes
 			continue
 		}
 		samples++
 		bytes += p.bytes
 	}
 	if lane == envelope.LaneAlarm {
-		return alarms < alarmWindow
+		return alarms < alarmWindow && urgent < alarmBudget
 	}
 	return samples < samplesWindow && bytes < w.pace.budget
 }
@@ -109,9 +113,10 @@ func (w *window) late(now, after time.Duration) []*parcel {
 	return out
 }
 
-// onlyBackfill reports whether nothing else is on the way.
-func (w *window) onlyBackfill() bool {
-	return !slices.ContainsFunc(w.parcels, func(p *parcel) bool { return p.lane != envelope.LaneBackfill })
+// dropBackfill forgets the parcels of that lane: they make room, and what of
+// them has no Receipt is leased again by the next session.
+func (w *window) dropBackfill() {
+	w.parcels = slices.DeleteFunc(w.parcels, func(p *parcel) bool { return p.lane == envelope.LaneBackfill })
 }
 
 func (w *window) drop(p *parcel) {

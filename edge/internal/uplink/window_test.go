@@ -54,3 +54,25 @@ func TestSamplesNeverTakeTheAlarmsRoom(t *testing.T) {
 		}
 	})
 }
+
+// On a thin line the first of many alarms must be answered before it counts as
+// lost; a fast one is hardly held back.
+func TestAlarmsDoNotFloodAThinLine(t *testing.T) {
+	t.Parallel()
+	w := window{pace: newPace()}
+	bytes := 0
+	for w.room(envelope.LaneAlarm) {
+		w.add(&parcel{lane: envelope.LaneAlarm, bytes: 5000})
+		bytes += 5000
+	}
+	if bytes < alarmBudget || bytes > alarmBudget+5000 {
+		t.Errorf("%d bytes of alarms on the way", bytes)
+	}
+	w = window{pace: newPace()}
+	for w.room(envelope.LaneAlarm) {
+		w.add(&parcel{lane: envelope.LaneAlarm, bytes: 100})
+	}
+	if len(w.parcels) != alarmWindow {
+		t.Errorf("%d alarms on the way", len(w.parcels))
+	}
+}
