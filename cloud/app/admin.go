@@ -16,6 +16,7 @@ import (
 
 	"github.com/linshao/linshao/cloud/internal/config"
 	"github.com/linshao/linshao/cloud/internal/db"
+	"github.com/linshao/linshao/protocol/kit/clock"
 	kitconfig "github.com/linshao/linshao/protocol/kit/config"
 	"github.com/linshao/linshao/protocol/kit/datadir"
 )
@@ -23,6 +24,9 @@ import (
 // socketName is the admin socket in the data directory. Whoever may open it
 // (mode 0600) is the operator: there is no further sign-in.
 const socketName = "admin.sock"
+
+// longestSocket is what the system's address of a socket holds.
+const longestSocket = 107
 
 // refusal is how an operation's error crosses the socket.
 type refusal struct {
@@ -57,6 +61,9 @@ func IsUsage(err error) bool {
 
 func (c *cloud) startAdmin(ctx context.Context) error {
 	path := c.dir.Path(socketName)
+	if len(path) > longestSocket {
+		return &UsageError{Why: fmt.Sprintf("data_dir is too long a path: %s needs %d characters, the system allows %d", path, len(path), longestSocket)}
+	}
 	// What is left of a killed process: the directory is locked, so nobody
 	// listens there.
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -77,14 +84,7 @@ func (c *cloud) startAdmin(ctx context.Context) error {
 	serveOp(mux, "edge-credential", o.createCredential)
 	serveOp(mux, "backup", o.backup)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	return c.group.Go(ctx, "admin socket", func(ctx context.Context) error {
-		stopped := context.AfterFunc(ctx, func() { _ = server.Shutdown(context.WithoutCancel(ctx)) })
-		defer stopped()
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	return c.serve(ctx, "admin socket", server, ln)
 }
 
 // Admin does what an operator asks: through the admin socket where a collector
@@ -96,28 +96,59 @@ type Admin struct {
 	close  func() error
 }
 
+// A collector that starts or stops has the data, and no socket yet or any
+// more: commands wait for the one or the other.
+const (
+	askAgain = 100 * time.Millisecond
+	askTimes = 100
+)
+
 // OpenAdmin reads the configuration and finds the way in. Close it.
 func OpenAdmin(ctx context.Context, o Options) (*Admin, error) {
 	cfg, err := config.Load(o.ConfigPath, o.Environ)
 	if err != nil {
 		return nil, err
 	}
-	a := &Admin{cfg: cfg, close: func() error { return nil }}
-	path := filepath.Join(cfg.DataDir, socketName)
-	if conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path); err == nil {
-		_ = conn.Close() // it was only to see whether somebody answers
-		a.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		}}}
-		return a, nil
+	if o.Clock == nil {
+		o.Clock = clock.NewSystem()
 	}
-	return a, a.openStore(ctx, o.Log)
+	a := &Admin{cfg: cfg}
+	for range askTimes {
+		if a.dial(ctx) {
+			return a, nil
+		}
+		if err = a.openStore(ctx, o.Log); !errors.Is(err, datadir.ErrInUse) {
+			break
+		}
+		if waited := clock.Wait(ctx, o.Clock, askAgain); waited != nil {
+			return nil, errors.Join(waited, err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// dial finds out whether a collector answers, and asks it from now on.
+func (a *Admin) dial(ctx context.Context) bool {
+	path := filepath.Join(a.cfg.DataDir, socketName)
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close() // it was only to see whether somebody answers
+	a.client = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}}
+	a.close = func() error { a.client.CloseIdleConnections(); return nil }
+	return true
 }
 
 func (a *Admin) openStore(ctx context.Context, log *slog.Logger) error {
 	dir, err := openDir(a.cfg.DataDir)
 	if errors.Is(err, datadir.ErrInUse) {
-		return fmt.Errorf("a collector is starting or stopping on %s, try again: %w", a.cfg.DataDir, err)
+		return fmt.Errorf("a collector has %s but does not answer: %w", a.cfg.DataDir, err)
 	}
 	if err != nil {
 		return err

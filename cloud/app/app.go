@@ -6,11 +6,9 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -79,6 +77,9 @@ func Run(ctx context.Context, o Options) error {
 	c := &cloud{cfg: cfg, o: o, log: o.Log, dir: dir, group: run.NewGroup(o.Log, stopEach), meter: newMeter(o.Version)}
 	defer func() { _ = dir.Close() }()
 	err = c.start(ctx)
+	if ctx.Err() != nil && !IsUsage(err) {
+		err = nil // told to end while starting: what broke off was told to
+	}
 	if err == nil {
 		o.Log.Info("ready", "console", cfg.HTTP.PublicURL, "http", cfg.HTTP.Listen, "mqtt", cfg.MQTT.Listen, "version", o.Version)
 		select {
@@ -237,14 +238,6 @@ func (c *cloud) mqttListeners() ([]mqttbroker.Listen, error) {
 	return out, nil
 }
 
-func serverTLS(t config.TLS) (*tls.Config, error) {
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, fmt.Errorf("read certificate: %w", err)
-	}
-	return &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}, nil
-}
-
 // startPaging puts the console together, which pages show tickets by, and
 // begins to work on what is due.
 func (c *cloud) startPaging(ctx context.Context) error {
@@ -284,25 +277,28 @@ func (c *cloud) startPaging(ctx context.Context) error {
 // lookAgain has routing look at every unresolved ticket: if the clock was set
 // back while the collector was down, their next looks lie in the future.
 func (c *cloud) lookAgain(ctx context.Context) error {
+	return c.store.InTx(ctx, func(tx *db.Tx) error { return reroute(ctx, tx, "") })
+}
+
+// reroute has routing look at the unresolved tickets of an estate, empty for
+// all, once the transaction is done: they were planned on what has changed.
+func reroute(ctx context.Context, tx *db.Tx, estate string) error {
 	q := db.TicketQuery{
-		Page:   db.Page{Scope: access.Scope{AllEstates: true}, Limit: 1000},
+		Page:   db.Page{Scope: access.Scope{AllEstates: true}, Estate: estate, Limit: 1000},
 		States: []ticket.State{ticket.Open, ticket.Accepted, ticket.Arrived},
 	}
 	for {
-		rows, next, err := c.store.Read().Tickets(ctx, q)
+		rows, next, err := tx.Tickets(ctx, q)
 		if err != nil {
 			return err
 		}
-		err = c.store.InTx(ctx, func(tx *db.Tx) error {
-			for _, r := range rows {
-				if err := tx.PutItem(ctx, dispatch.RouteItem(r.Ticket, max(tx.NowMS(), min(r.PageableMS, tx.NowMS()+heldMost)))); err != nil {
-					return err
-				}
+		for _, r := range rows {
+			if err := tx.PutItem(ctx, dispatch.RouteItem(r.Ticket, max(tx.NowMS(), min(r.PageableMS, tx.NowMS()+heldMost)))); err != nil {
+				return err
 			}
+		}
+		if next == "" {
 			return nil
-		})
-		if err != nil || next == "" {
-			return err
 		}
 		q.Cursor = next
 	}
@@ -331,73 +327,4 @@ func (c *cloud) prune(ctx context.Context) error {
 
 func (c *cloud) prometheus(s access.Scope) http.Handler {
 	return c.standby.Prometheus(series.Scope{All: s.AllEstates, Estates: s.Estates})
-}
-
-func (c *cloud) startHTTP(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.Handle("/", c.console)
-	mux.Handle("GET /metrics", c.meter.handler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { c.health(w, r, false) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { c.health(w, r, true) })
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.cfg.HTTP.Listen)
-	if err != nil {
-		return fmt.Errorf("listen for HTTP: %w", err)
-	}
-	// Streams stay open for hours: they end with this context, not with
-	// their clients.
-	streams, end := context.WithCancel(context.WithoutCancel(ctx))
-	server.BaseContext = func(net.Listener) context.Context { return streams }
-	err = c.group.Go(ctx, "http", func(ctx context.Context) error {
-		stopped := context.AfterFunc(ctx, func() {
-			end()
-			_ = server.Shutdown(context.WithoutCancel(ctx)) // bounded by the group
-		})
-		defer stopped()
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-	if err != nil || c.cfg.HTTP.TLS == nil {
-		return err
-	}
-	return c.serveTLS(ctx, server)
-}
-
-func (c *cloud) serveTLS(ctx context.Context, server *http.Server) error {
-	conf, err := serverTLS(*c.cfg.HTTP.TLS)
-	if err != nil {
-		return err
-	}
-	ln, err := tls.Listen("tcp", c.cfg.HTTP.TLS.Listen, conf)
-	if err != nil {
-		return fmt.Errorf("listen for HTTPS: %w", err)
-	}
-	return c.group.Go(ctx, "https", func(context.Context) error {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
-}
-
-// health says whether the collector does its job: ready is whether tickets and
-// pages work; series come later by themselves.
-func (c *cloud) health(w http.ResponseWriter, r *http.Request, ready bool) {
-	err := c.store.Ping(r.Context())
-	w.Header().Set("Content-Type", "application/json")
-	if err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = fmt.Fprint(w, `{"status":"database does not answer"}`)
-		return
-	}
-	status := "ok"
-	if !c.standby.Ready() {
-		status = "series not open yet"
-		if ready {
-			w.WriteHeader(http.StatusServiceUnavailable)
-		}
-	}
-	_, _ = fmt.Fprintf(w, `{"status":%q}`, status)
 }

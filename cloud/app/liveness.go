@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -128,11 +129,17 @@ func (l *liveness) act(ctx context.Context, v fleet.Silence) error {
 	if known && before == v.Silent {
 		return nil
 	}
+	// Not silent for long enough yet is no sign of life: what was dark when
+	// the collector stopped stays dark until its edge is heard.
+	if !known && !v.Silent && v.Edge.LastSeenMS < l.watch.SinceMS {
+		return nil
+	}
 	by := ticket.Actor{Kind: ticket.BySystem, ID: fleet.SilentRule}
 	err := l.store.InTx(ctx, func(tx *db.Tx) error {
 		if v.Silent {
 			_, err := l.desk.Raise(ctx, tx, "", v.Subject(), v.FromMS, by, "")
-			return err
+			// A killed collector left it marked as online.
+			return errors.Join(err, tx.TouchEdge(ctx, id.estate, id.edge, v.Edge.LastSeenMS, false))
 		}
 		return l.desk.Clear(ctx, tx, v.Subject().Key(), clock.NowMS(l.clock), by)
 	})

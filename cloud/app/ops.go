@@ -312,8 +312,18 @@ func (o ops) backup(ctx context.Context, r BackupRequest) (Done, error) {
 	if !filepath.IsAbs(r.File) {
 		return Done{}, &UsageError{Why: "name the backup by an absolute path"}
 	}
-	if _, err := os.Stat(r.File); err == nil {
+	// Made before anything is in it, for nobody else to read; the database
+	// fills an empty file as it would a new one.
+	made, err := os.OpenFile(r.File, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrExist) {
 		return Done{}, &UsageError{Why: r.File + " exists already: name a new file"}
 	}
-	return Done{}, o.store.Backup(ctx, r.File)
+	if err != nil {
+		return Done{}, &UsageError{Why: err.Error()}
+	}
+	defer func() { _ = made.Close() }()
+	if err := o.store.Backup(ctx, r.File); err != nil {
+		return Done{}, errors.Join(err, os.Remove(r.File)) // half a copy is none
+	}
+	return Done{}, errors.Join(made.Sync(), syncDir(filepath.Dir(r.File)))
 }

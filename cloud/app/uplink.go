@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/linshao/linshao/cloud/internal/access"
@@ -17,9 +18,13 @@ import (
 	"github.com/linshao/linshao/protocol/topic"
 )
 
-// radio is the identity of something that listens to patrol pages, with the
-// estates it may hear; "*" is all of them.
+// radio is the identity of something that listens to patrol pages: the token
+// that it signed in with and, behind a colon, the estates it may hear; "*" is
+// all of them.
 const radio = "radio:"
+
+// errRadio refuses a token that may not hear what others are told.
+var errRadio = errors.New("a page carries a link that accepts in a person's name: use a token of a dispatcher")
 
 // gatekeeper decides who may sign in on the uplink, and to which topics.
 type gatekeeper struct{ door *access.Door }
@@ -38,16 +43,30 @@ func (g gatekeeper) Authenticate(ctx context.Context, c mqttbroker.Credentials) 
 		if err != nil {
 			return "", err
 		}
-		if p.Scope.AllEstates {
-			return radio + "*", nil
-		}
-		return mqttbroker.Identity(radio + strings.Join(p.Scope.Estates, ",")), nil
+		return radioOf(p)
 	}
 	p, err := g.door.ByEdge(ctx, user, secret)
 	if err != nil {
 		return "", err
 	}
 	return mqttbroker.Identity(p.ID), nil
+}
+
+func radioOf(p access.Principal) (mqttbroker.Identity, error) {
+	estates := p.Scope.Estates
+	if p.Scope.AllEstates {
+		estates = []string{"*"}
+	}
+	for _, e := range estates {
+		t := access.Target{Estate: e}
+		if e == "*" {
+			t.Estate = ""
+		}
+		if !access.May(p, access.ActAs, t) {
+			return "", errRadio
+		}
+	}
+	return mqttbroker.Identity(radio + p.ID + ":" + strings.Join(estates, ",")), nil
 }
 
 // MayPublish lets an edge speak on its own up and status topics.
@@ -59,13 +78,11 @@ func (g gatekeeper) MayPublish(id mqttbroker.Identity, name string) bool {
 // MayRead lets an edge hear its own down topics, and a radio the pages of its
 // estates.
 func (g gatekeeper) MayRead(id mqttbroker.Identity, name string) bool {
-	if estates, ok := strings.CutPrefix(string(id), radio); ok {
-		for _, e := range strings.Split(estates, ",") {
-			if prefix := topic.PatrolPages(e); e == "*" && topic.IsPatrolPage(name) || e != "" && strings.HasPrefix(name, prefix) && topic.IsPatrolPage(name) {
-				return true
-			}
-		}
-		return false
+	if rest, ok := strings.CutPrefix(string(id), radio); ok {
+		_, estates, _ := strings.Cut(rest, ":")
+		return topic.IsPatrolPage(name) && slices.ContainsFunc(strings.Split(estates, ","), func(e string) bool {
+			return e == "*" || e != "" && strings.HasPrefix(name, topic.PatrolPages(e))
+		})
 	}
 	u, leaf, err := topic.ParseUplink(name)
 	return err == nil && string(id) == u.Estate+"/"+u.Edge && strings.HasPrefix(leaf, "down/")
