@@ -29,10 +29,10 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Run struct {
-		Config string `required:"" type:"path" help:"Path of edge.yaml."`
+		Config string `required:"" type:"path" help:"Path of edge.yaml; linshao-edge check says whether it is right."`
 	} `cmd:"" help:"Run the per-estate daemon."`
 	Check struct {
-		Config string `type:"path" help:"Path of edge.yaml."`
+		Config string `type:"path" help:"Path of edge.yaml: estate:, edge:, devices:, rules: and so on; docs/configuration.md."`
 		Schema bool   `help:"Print the JSON Schema of edge.yaml and exit."`
 		JSON   bool   `name:"json" help:"Answer as JSON."`
 	} `cmd:"" help:"Validate the configuration and print the plan; change nothing."`
@@ -52,7 +52,7 @@ type cli struct {
 		JSON    bool   `name:"json" help:"Answer as JSON."`
 	} `cmd:"" help:"Show what waits to be uploaded; read-only, also beside the daemon."`
 	Backtest struct {
-		Rules string `required:"" type:"path" help:"YAML list of rules."`
+		Rules string `required:"" type:"path" help:"YAML file with the key rules:, a list as in edge.yaml."`
 		In    string `default:"-" help:"CSV of timestamp,device,metric,value; - is standard input."`
 		Out   string `default:"-" help:"CSV with score and finding; - is standard output."`
 	} `cmd:"" help:"Run the daemon's detectors over recorded samples."`

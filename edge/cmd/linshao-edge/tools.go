@@ -83,7 +83,7 @@ func (c *cli) check(stdout io.Writer) error {
 	fmt.Fprintf(stdout, "estate %s, edge %s\ndata    %s\npage    %s\nmqtt    %s\nuplink  %s\noutbox  up to %s, %s\n",
 		p.Estate, p.Edge, p.DataDir, p.HTTP.Listen, p.MQTT.Listen, uplink, p.Outbox.MaxBytes, p.Outbox.MaxAge)
 	for _, d := range planned {
-		fmt.Fprintf(stdout, "\n%s (%s) %s: %s, %s\n", d.ID, d.Kind, d.Location, d.Profile, d.Speaks)
+		fmt.Fprintf(stdout, "\n%s: %s, %s\n", strings.TrimSpace(fmt.Sprintf("%s (%s) %s", d.ID, d.Kind, d.Location)), d.Profile, d.Speaks)
 		for _, l := range d.Polls {
 			fmt.Fprintf(stdout, "  poll %s\n", l)
 		}
@@ -143,7 +143,7 @@ func (c *cli) read(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var list []reading
+	list := []reading{}
 	rows := [][]string{{"POINT", "VALUE", "UNIT", "QUALITY"}}
 	for _, r := range got {
 		x := reading{Point: r.Point.Name, Word: r.Word, Unit: r.Point.Unit, Quality: r.Quality.String(), Reason: r.Reason}
@@ -195,7 +195,7 @@ func (c *cli) profiles(stdout io.Writer) error {
 		return err
 	}
 	rows := [][]string{{"PROFILE", "KIND", "SPEAKS", "POINTS", "RULES", "TITLE"}}
-	var list []map[string]any
+	list := []map[string]any{}
 	for _, name := range profiles.Names() {
 		p := shipped[name]
 		rows = append(rows, []string{p.Name, p.Kind, string(p.Protocol), strconv.Itoa(len(p.Points)), strconv.Itoa(len(p.Rules)), p.Title})
@@ -245,6 +245,9 @@ func (c *cli) backtest(stdin io.Reader, stdout io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if sameFile(c.Backtest.In, c.Backtest.Out) {
+		return &usageError{"linshao-edge backtest: --out is the recording itself; name another file"}
+	}
 	in, out := stdin, stdout
 	if c.Backtest.In != "-" {
 		f, err := os.Open(c.Backtest.In)
@@ -263,4 +266,10 @@ func (c *cli) backtest(stdin io.Reader, stdout io.Writer) (err error) {
 		out = f
 	}
 	return backtest.Run(rules, in, out)
+}
+
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
