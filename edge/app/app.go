@@ -72,7 +72,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	e := &edge{
 		o: o, plan: plan, dir: dir, log: o.Log, clock: clock.NewSystem(), group: run.NewGroup(o.Log, stopEach),
-		meter: metrics.New(o.Version), conditions: &health.Conditions{},
+		meter: metrics.New(o.Version),
 	}
 	err = e.start(ctx)
 	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
@@ -94,15 +94,14 @@ func Run(ctx context.Context, o Options) error {
 
 // edge holds the parts while they are put together.
 type edge struct {
-	o          Options
-	plan       config.Plan
-	dir        *datadir.Dir
-	log        *slog.Logger
-	clock      *clock.System
-	group      *run.Group
-	meter      *metrics.Set
-	conditions *health.Conditions
-	ready      atomic.Bool
+	o     Options
+	plan  config.Plan
+	dir   *datadir.Dir
+	log   *slog.Logger
+	clock *clock.System
+	group *run.Group
+	meter *metrics.Set
+	ready atomic.Bool
 
 	outbox *outbox.Outbox
 	flow   *flow.Flow
@@ -247,7 +246,7 @@ func (e *edge) startPage(ctx context.Context) error {
 	server := &http.Server{
 		Handler: health.New(health.Options{
 			Estate: e.plan.Estate, Edge: e.plan.Edge, Version: e.o.Version, Token: e.plan.HTTP.Token.Reveal(), Sources: e.sources(),
-			Conditions: e.conditions, Ready: e.ready.Load, Metrics: e.meter.Handler(), Log: e.log.With("component", "page"),
+			Ready: e.ready.Load, Metrics: e.meter.Handler(), Log: e.log.With("component", "page"),
 		}),
 		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),

@@ -63,7 +63,7 @@ func (s site) start() (stop func()) {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- app.Run(ctx, app.Options{ConfigPath: s.conf, Version: "test", Log: slog.New(onReady{ch: ready})})
+		done <- app.Run(ctx, app.Options{ConfigPath: s.conf, Environ: os.Environ(), Version: "test", Log: slog.New(onReady{ch: ready})})
 	}()
 	select {
 	case <-ready:
@@ -178,7 +178,20 @@ func TestWithoutItsCloud(t *testing.T) {
 	if got := s.tickets(); len(got) != 1 {
 		t.Errorf("tickets %+v", got)
 	}
+	if got := s.get("/healthz"); !strings.Contains(got, `"uplink":"未连接云端`) || strings.Contains(got, "disk") {
+		t.Errorf("health %s", got)
+	}
 	stop()
+}
+
+func TestAFullDiskIsTold(t *testing.T) {
+	s := newSite(t, "")
+	t.Setenv("LINSHAO_OUTBOX_MIN_FREE", "1000TiB")
+	stop := s.start()
+	defer stop()
+	if got := s.get("/healthz"); !strings.Contains(got, `"disk":"磁盘空间不足"`) || !strings.Contains(got, "degraded") {
+		t.Errorf("health %s", got)
+	}
 }
 
 // What keeps the edge from running is told, and nothing is left behind.

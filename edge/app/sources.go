@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +13,35 @@ import (
 
 // sources feed the edge's page.
 func (e *edge) sources() health.Sources {
-	return health.Sources{Tickets: e.flow.Open, Devices: e.devices, Outbox: e.waiting, Quarantine: e.quarantine}
+	return health.Sources{
+		Conditions: e.conditions, Tickets: e.flow.Open, Devices: e.devices, Outbox: e.waiting, Quarantine: e.quarantine,
+	}
+}
+
+// conditions are what somebody beside the edge should know.
+func (e *edge) conditions() map[string]string {
+	bad := map[string]string{}
+	switch {
+	case e.uplink == nil:
+		bad["uplink"] = "未配置云端,独立运行"
+	case !e.uplink.Connected():
+		bad["uplink"] = "未连接云端,数据保存在本机"
+	}
+	st := e.outbox.Stats()
+	if st.Free < int64(e.plan.Outbox.MinFree) {
+		bad["disk"] = "磁盘空间不足"
+	}
+	lost := uint64(0)
+	for _, n := range st.Dropped {
+		lost += n
+	}
+	if lost > 0 {
+		bad["outbox"] = fmt.Sprintf("启动以来有 %d 条记录未能保留", lost)
+	}
+	if !e.clock.Trusted() {
+		bad["clock"] = "时钟未同步"
+	}
+	return bad
 }
 
 func (e *edge) devices() []health.Device {

@@ -81,7 +81,6 @@ func (l *link) Skew(d time.Duration) {
 func (e *edge) startUplink(ctx context.Context) error {
 	u := e.plan.Uplink
 	if u == nil {
-		e.conditions.Set("uplink", "未配置云端,独立运行")
 		return nil
 	}
 	conf, err := uplinkTLS(*u)

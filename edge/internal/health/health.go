@@ -7,44 +7,10 @@ package health
 
 import (
 	"math"
-	"sync"
 
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
 )
-
-// Conditions are named facts about the daemon; the zero value is empty and
-// ready for use. It is safe for concurrent use.
-type Conditions struct {
-	mu sync.Mutex
-	// bad maps a part's name to what is wrong with it.
-	bad map[string]string
-}
-
-// Set records that a part is well (why is empty) or what is wrong with it.
-func (c *Conditions) Set(part, why string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.bad == nil {
-		c.bad = map[string]string{}
-	}
-	if why == "" {
-		delete(c.bad, part)
-		return
-	}
-	c.bad[part] = why
-}
-
-// Bad returns a copy of what is wrong, by part.
-func (c *Conditions) Bad() map[string]string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	out := make(map[string]string, len(c.bad))
-	for k, v := range c.bad {
-		out[k] = v
-	}
-	return out
-}
 
 // Device is one device as the page shows it.
 type Device struct {
@@ -108,6 +74,8 @@ type Quarantined struct {
 // Sources are where the page's contents come from. Each is called per request,
 // from many goroutines, and must not block.
 type Sources struct {
+	// Conditions are what is wrong, by part; nothing, if all is well.
+	Conditions func() map[string]string
 	Tickets    func() []ticket.Ticket
 	Devices    func() []Device
 	Outbox     func() Outbox

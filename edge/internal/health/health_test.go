@@ -23,10 +23,11 @@ func newPage(t *testing.T, change func(*health.Options)) http.Handler {
 	o := health.Options{
 		Estate: "sunrise", Edge: "e1", Version: "0.1.0",
 		Sources: health.Sources{
-			Tickets: func() []ticket.Ticket { return nil }, Devices: func() []health.Device { return nil },
+			Conditions: func() map[string]string { return nil },
+			Tickets:    func() []ticket.Ticket { return nil }, Devices: func() []health.Device { return nil },
 			Outbox: func() health.Outbox { return health.Outbox{} }, Quarantine: func() []health.Quarantined { return nil },
 		},
-		Conditions: &health.Conditions{}, Ready: func() bool { return true },
+		Ready:   func() bool { return true },
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("linshao_edge_build_info 1\n")) }),
 		Log:     slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -164,8 +165,10 @@ func TestThePageIsSmallAndAsksNobodyElse(t *testing.T) {
 
 func TestHealthTellsConditionsAndReadiness(t *testing.T) {
 	t.Parallel()
-	c, ready := &health.Conditions{}, false
-	h := newPage(t, func(o *health.Options) { o.Conditions, o.Ready = c, func() bool { return ready } })
+	bad, ready := map[string]string{}, false
+	h := newPage(t, func(o *health.Options) {
+		o.Sources.Conditions, o.Ready = func() map[string]string { return bad }, func() bool { return ready }
+	})
 	if w := get(h, "/readyz"); w.Code != 503 {
 		t.Errorf("not ready: %d", w.Code)
 	}
@@ -173,13 +176,14 @@ func TestHealthTellsConditionsAndReadiness(t *testing.T) {
 	if w := get(h, "/readyz"); w.Code != 200 {
 		t.Errorf("ready: %d", w.Code)
 	}
-	c.Set("disk", "full")
-	c.Set("clock", "")
+	bad["disk"] = "full"
 	if w := get(h, "/healthz"); w.Code != 200 || w.Body.String() != `{"conditions":{"disk":"full"},"status":"degraded"}` {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	c.Bad()["disk"] = "changed by a reader"
-	c.Set("disk", "")
+	if w := get(h, "/api/v1/status"); !strings.Contains(w.Body.String(), `"conditions":{"disk":"full"}`) {
+		t.Errorf("%s", w.Body)
+	}
+	delete(bad, "disk")
 	if w := get(h, "/healthz"); w.Body.String() != `{"conditions":{},"status":"ok"}` {
 		t.Errorf("%s", w.Body)
 	}

@@ -22,9 +22,8 @@ var pageFiles embed.FS
 type Options struct {
 	Estate, Edge, Version string
 	// Token, where set, is demanded as "Authorization: Bearer" or ?token=.
-	Token      string
-	Sources    Sources
-	Conditions *Conditions
+	Token   string
+	Sources Sources
 	// Ready reports whether the daemon does its job.
 	Ready   func() bool
 	Metrics http.Handler
@@ -94,12 +93,19 @@ func (p page) html(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (p page) health(w http.ResponseWriter, _ *http.Request) {
-	bad := p.o.Conditions.Bad()
+	bad := p.conditions()
 	status := "ok"
 	if len(bad) > 0 {
 		status = "degraded"
 	}
 	p.json(w, map[string]any{"status": status, "conditions": bad})
+}
+
+func (p page) conditions() map[string]string {
+	if bad := p.o.Sources.Conditions(); bad != nil {
+		return bad
+	}
+	return map[string]string{}
 }
 
 func (p page) ready(w http.ResponseWriter, _ *http.Request) {
@@ -112,7 +118,7 @@ func (p page) ready(w http.ResponseWriter, _ *http.Request) {
 
 func (p page) status(w http.ResponseWriter, _ *http.Request) {
 	p.json(w, map[string]any{
-		"estate": p.o.Estate, "edge": p.o.Edge, "version": p.o.Version, "conditions": p.o.Conditions.Bad(),
+		"estate": p.o.Estate, "edge": p.o.Edge, "version": p.o.Version, "conditions": p.conditions(),
 	})
 }
 
