@@ -88,8 +88,8 @@ func TestSeedsGiveEachEstateItsPeopleAndNoIdTwice(t *testing.T) {
 	s := settled(t)
 	var c struct {
 		Estates []struct {
-			ID, Name, Timezone string
-			Edges              []struct{ ID string }
+			ID, Name, Timezone, Hotline string
+			Edges                       []struct{ ID string }
 		}
 		Staff []struct {
 			ID, Name, Estate, Phone, Post string
