@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -27,7 +28,7 @@ const trustWithin = 2 * time.Second
 // link is the uplink and what it brings down.
 type link struct {
 	*uplink.Uplink
-	flow  *flow.Flow
+	flow  keeper
 	clock *clock.System
 	// devices takes commands once the drivers are up.
 	devices func() commander
@@ -35,6 +36,12 @@ type link struct {
 	// passed are the Commands that were passed on and have not expired, by id.
 	// Only Command uses it, and calls come one at a time.
 	passed map[string]int64
+}
+
+// keeper keeps Transitions of the cloud; nil means that they are durable. The
+// flow is one.
+type keeper interface {
+	Remote(ctx context.Context, ts []ticket.Transition) error
 }
 
 // commander sends a Command to a device, at once or never; the MQTT driver is
@@ -47,7 +54,13 @@ var _ uplink.Downlink = (*link)(nil)
 
 // Transitions implements uplink.Downlink.
 func (l *link) Transitions(ctx context.Context, ts []ticket.Transition) error {
-	return l.flow.Remote(ctx, ts)
+	err := l.flow.Remote(ctx, ts)
+	if errors.Is(err, flow.ErrClosed) {
+		// The edge is stopping. What is not acknowledged comes again; an error
+		// now would take the connection from the last alarms on their way up.
+		<-ctx.Done()
+	}
+	return err
 }
 
 // Command implements uplink.Downlink: it goes to the device it names, which
