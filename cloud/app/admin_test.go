@@ -118,14 +118,7 @@ func TestBackupAndRestore(t *testing.T) {
 		_, err := a.CreateCredential(ctx, CredentialRequest{Estate: "sunrise", Edge: "s1"})
 		return err
 	})
-	subject := ticket.Subject{Estate: "sunrise", Edge: "s1", Device: "lift-1", DeviceKind: "elevator", Rule: "r", Fault: ticket.Entrapment, Severity: ticket.Critical, Title: ticket.Title{Code: "entrapment"}}
-	err := c.store.InTx(t.Context(), func(tx *db.Tx) error {
-		_, err := c.desk.Raise(t.Context(), tx, "", subject, tx.NowMS(), ticket.Actor{Kind: ticket.BySystem, ID: "test"}, "")
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	raise(t, c, ticket.Entrapment)
 	before := tickets(t, c.store)
 	backup := func(ctx context.Context, a *Admin) error { return a.Backup(ctx, BackupRequest{File: file}) }
 	s.do(backup)

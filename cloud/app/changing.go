@@ -75,7 +75,7 @@ func (p planning) SaveStaff(ctx context.Context, s duty.Staff) error {
 	if ps := s.Validate(); len(ps) > 0 {
 		return invalid(ps)
 	}
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SaveStaff(ctx, s) })
+	return p.change(ctx, s.Estate, func(tx *db.Tx) error { return tx.SaveStaff(ctx, s) })
 }
 
 func (p planning) SaveRoster(ctx context.Context, r duty.Roster) error {
@@ -86,7 +86,7 @@ func (p planning) SaveRoster(ctx context.Context, r duty.Roster) error {
 	if ps := r.Validate(knows(plan.Staff, func(s duty.Staff) string { return s.ID })); len(ps) > 0 {
 		return invalid(ps)
 	}
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SaveRoster(ctx, r) })
+	return p.change(ctx, r.Estate, func(tx *db.Tx) error { return tx.SaveRoster(ctx, r) })
 }
 
 func (p planning) SaveOverride(ctx context.Context, o duty.Override) error {
@@ -97,7 +97,7 @@ func (p planning) SaveOverride(ctx context.Context, o duty.Override) error {
 	if ps := o.Validate(knows(plan.Staff, func(s duty.Staff) string { return s.ID }), knows(plan.Rosters, func(r duty.Roster) string { return r.ID })); len(ps) > 0 {
 		return invalid(ps)
 	}
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SaveOverride(ctx, o) })
+	return p.change(ctx, o.Estate, func(tx *db.Tx) error { return tx.SaveOverride(ctx, o) })
 }
 
 func (p planning) SavePolicy(ctx context.Context, x routing.Policy) error {
@@ -108,14 +108,14 @@ func (p planning) SavePolicy(ctx context.Context, x routing.Policy) error {
 	if ps := x.Validate(knows(plan.Staff, func(s duty.Staff) string { return s.ID })); len(ps) > 0 {
 		return invalid(ps)
 	}
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SavePolicy(ctx, x) })
+	return p.change(ctx, x.Estate, func(tx *db.Tx) error { return tx.SavePolicy(ctx, x) })
 }
 
 func (p planning) SaveMute(ctx context.Context, m routing.Mute) error {
 	if ps := m.Validate(); len(ps) > 0 {
 		return invalid(ps)
 	}
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SaveMute(ctx, m) })
+	return p.change(ctx, m.Estate, func(tx *db.Tx) error { return tx.SaveMute(ctx, m) })
 }
 
 func (p planning) DeleteStaff(ctx context.Context, estate, id string) (bool, error) {
@@ -139,15 +139,27 @@ func (p planning) DeleteMute(ctx context.Context, estate, id string) (bool, erro
 }
 
 func (p planning) SignOn(ctx context.Context, s duty.SignOn) error {
-	return p.store.InTx(ctx, func(tx *db.Tx) error { return tx.SignOn(ctx, s) })
+	return p.change(ctx, s.Estate, func(tx *db.Tx) error { return tx.SignOn(ctx, s) })
 }
 
 func (p planning) drop(ctx context.Context, estate, id string, f func(*db.Tx, context.Context, string, string) (bool, error)) (ok bool, err error) {
-	err = p.store.InTx(ctx, func(tx *db.Tx) error {
+	err = p.change(ctx, estate, func(tx *db.Tx) error {
 		ok, err = f(tx, ctx, estate, id)
 		return err
 	})
 	return ok, err
+}
+
+// change alters the plans of an estate and has its open tickets planned anew:
+// whoever just came on duty, or is muted no longer, is paged now and not at
+// the next look that the old plan led to.
+func (p planning) change(ctx context.Context, estate string, f func(*db.Tx) error) error {
+	return p.store.InTx(ctx, func(tx *db.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return reroute(ctx, tx, estate)
+	})
 }
 
 func knows[T any](all []T, id func(T) string) func(string) bool {

@@ -3,6 +3,9 @@ package app
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
+	"strconv"
 
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/desk"
@@ -49,8 +52,23 @@ func rejected(err error) error {
 }
 
 func (t ingestTx) ApplyTransitions(ctx context.Context, estate, edge string, behind bool, ts []ticket.Transition) error {
-	_, err := t.desk.Apply(ctx, t.tx, desk.Arrival{Estate: estate, Edge: edge, Behind: behind, Transitions: ts})
+	_, err := t.desk.Apply(ctx, t.tx, desk.Arrival{Estate: estate, Edge: edge, Behind: behind, Transitions: told(ts)})
 	return err
+}
+
+// told returns Transitions that JSON can hold: one not-a-number among the
+// evidence must not keep a ticket, and those behind it, from being opened.
+func told(ts []ticket.Transition) []ticket.Transition {
+	out := slices.Clone(ts)
+	for i := range out {
+		out[i].Evidence = slices.Clone(out[i].Evidence)
+		for j, e := range out[i].Evidence {
+			if math.IsNaN(e.Value) || math.IsInf(e.Value, 0) {
+				out[i].Evidence[j].Value, out[i].Evidence[j].Text = 0, strconv.FormatFloat(e.Value, 'g', -1, 64)
+			}
+		}
+	}
+	return out
 }
 
 func (t ingestTx) SaveEvents(ctx context.Context, estate, edge string, _ int64, es []telemetry.Event) error {

@@ -72,6 +72,7 @@ func (o ops) importPlan(ctx context.Context, r ImportRequest) (Imported, error) 
 			each(p.Rosters, func(x duty.Roster) error { return tx.SaveRoster(ctx, x) }),
 			each(p.Overrides, func(x duty.Override) error { return tx.SaveOverride(ctx, x) }),
 			savePolicies(ctx, tx, p),
+			reroute(ctx, tx, ""),
 		)
 	})
 	return Imported{
