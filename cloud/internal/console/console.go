@@ -69,6 +69,9 @@ type Console struct {
 	api       huma.API
 	mux       *http.ServeMux
 	handler   http.Handler
+	// editing keeps two edits of shifts from losing one of them: a shift is
+	// changed by reading and writing its roster.
+	editing sync.Mutex
 	// ending is closed when the streams shall end.
 	ending     chan struct{}
 	endStreams func()

@@ -81,6 +81,8 @@ func (c *Console) roster(ctx context.Context, estate string, match func(duty.Ros
 }
 
 func (c *Console) saveShift(ctx context.Context, v ShiftView) error {
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	r, err := c.roster(ctx, v.Estate, func(r duty.Roster) bool { return r.ID == v.Roster })
 	if err != nil {
 		return err
@@ -95,6 +97,8 @@ func (c *Console) saveShift(ctx context.Context, v ShiftView) error {
 }
 
 func (c *Console) dropShift(ctx context.Context, estate, id string) (bool, error) {
+	c.editing.Lock()
+	defer c.editing.Unlock()
 	has := func(s duty.Shift) bool { return s.ID == id }
 	r, err := c.roster(ctx, estate, func(r duty.Roster) bool { return slices.ContainsFunc(r.Shifts, has) })
 	if err != nil {
