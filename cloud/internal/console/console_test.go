@@ -249,3 +249,26 @@ func TestStreamResumes(t *testing.T) {
 		t.Errorf("an id from nowhere: %q", e)
 	}
 }
+
+// What has a default may be left out, and what has no id gets one.
+func TestPlanningWithLittle(t *testing.T) {
+	t.Parallel()
+	w := newTown(t)
+	who := w.token(access.Admin)
+	got := w.ask("POST", "/api/v1/staff", who, map[string]any{"id": "wang", "name": "王", "estate": "sunrise"})
+	if v := decode[console.StaffView](t, got); got.Code != 200 || v.Post != "patrol" {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	got = w.ask("POST", "/api/v1/mutes", who, map[string]any{
+		"estate": "sunrise", "device": "gate-1", "from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z", "reason": "works",
+	})
+	if v := decode[console.MuteView](t, got); got.Code != 200 || v.ID == "" {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if got := w.ask("PUT", "/api/v1/rosters", who, map[string]any{"id": "night", "estate": "sunrise", "shifts": []any{}}); got.Code != 200 {
+		t.Errorf("%d %s", got.Code, got.Body)
+	}
+	if got := w.ask("PUT", "/api/v1/policies", who, map[string]any{"estate": "sunrise", "steps": []any{}}); got.Code != 422 {
+		t.Errorf("a policy without an id: %d %s", got.Code, got.Body)
+	}
+}

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/linshao/linshao/cloud/internal/access"
 	"github.com/linshao/linshao/cloud/internal/duty"
@@ -59,7 +61,16 @@ func registerPlan[T, V any](c *Console, p plan[T, V]) {
 		}
 		return &One[V]{p.show(ctx, t)}, nil
 	}
-	register(c, huma.Operation{OperationID: "create-" + p.word, Method: http.MethodPost, Path: path, Summary: "Add or replace a " + p.word, Tags: tags},
+	register(c, huma.Operation{OperationID: "create-" + p.word, Method: http.MethodPost, Path: path, Summary: "Add or replace a " + p.word + "; without an id it gets one", Tags: tags},
+		func(ctx context.Context, in *struct{ Body V }) (*One[V], error) {
+			if t, err := p.read(ctx, in.Body); err == nil {
+				if _, id := p.id(t); id == "" {
+					p.rename(&in.Body, uuid.NewString())
+				}
+			}
+			return write(ctx, in.Body)
+		})
+	register(c, huma.Operation{OperationID: "save-" + p.word, Method: http.MethodPut, Path: path, Summary: "Add or replace the " + p.word + " that the body names", Tags: tags},
 		func(ctx context.Context, in *struct{ Body V }) (*One[V], error) { return write(ctx, in.Body) })
 	register(c, huma.Operation{OperationID: "put-" + p.word, Method: http.MethodPut, Path: path + "/{id}", Summary: "Replace a " + p.word, Tags: tags},
 		func(ctx context.Context, in *struct {
@@ -85,7 +96,7 @@ func registerPlan[T, V any](c *Console, p plan[T, V]) {
 
 // OverrideView is an exception to the rosters.
 type OverrideView struct {
-	ID     string    `json:"id"`
+	ID     string    `json:"id" required:"false"`
 	Estate string    `json:"estate"`
 	Roster string    `json:"roster,omitempty" doc:"Empty: all rosters of the estate"`
 	Out    string    `json:"out,omitempty" doc:"Staff id taken off duty"`
@@ -97,7 +108,7 @@ type OverrideView struct {
 
 // MuteView suppresses paging; life safety ignores it.
 type MuteView struct {
-	ID     string    `json:"id"`
+	ID     string    `json:"id" required:"false"`
 	Estate string    `json:"estate"`
 	Device string    `json:"device,omitempty"`
 	Kind   string    `json:"kind,omitempty"`
@@ -112,7 +123,7 @@ type MuteView struct {
 type PolicyView struct {
 	ID     string        `json:"id"`
 	Estate string        `json:"estate"`
-	Match  routing.Match `json:"match"`
+	Match  routing.Match `json:"match" required:"false"`
 	Steps  []StepView    `json:"steps"`
 }
 
@@ -163,7 +174,7 @@ func (c *Console) registerPlanning() {
 
 func (v StaffView) staff() duty.Staff {
 	return duty.Staff{
-		ID: v.ID, Name: v.Name, Estate: v.Estate, Org: v.Org, Phone: v.Phone, Post: duty.Post(v.Post), PartyMember: v.PartyMember,
+		ID: v.ID, Name: v.Name, Estate: v.Estate, Org: v.Org, Phone: v.Phone, Post: duty.Post(cmp.Or(v.Post, string(duty.Patrol))), PartyMember: v.PartyMember,
 		Vanguard: v.Vanguard, Skills: v.Skills, Channels: v.Channels,
 	}
 }

@@ -100,10 +100,10 @@ type StaffView struct {
 	Name        string         `json:"name"`
 	Estate      string         `json:"estate"`
 	Org         string         `json:"org,omitempty"`
-	Post        string         `json:"post"`
-	PartyMember bool           `json:"party_member"`
-	Vanguard    bool           `json:"vanguard"`
-	Skills      []string       `json:"skills"`
+	Post        string         `json:"post" required:"false" enum:"patrol,desk,manager,maintainer" doc:"patrol where nothing is said"`
+	PartyMember bool           `json:"party_member" required:"false"`
+	Vanguard    bool           `json:"vanguard" required:"false"`
+	Skills      []string       `json:"skills" required:"false"`
 	Phone       string         `json:"phone,omitempty"`
 	Channels    []duty.Channel `json:"channels,omitempty"`
 }

@@ -52,7 +52,7 @@ type Shift struct {
 type Roster struct {
 	ID     string  `json:"id" yaml:"id"`
 	Estate string  `json:"estate" yaml:"estate"`
-	SignOn bool    `json:"sign_on" yaml:"sign_on"`
+	SignOn bool    `json:"sign_on" yaml:"sign_on" required:"false"`
 	Shifts []Shift `json:"shifts" yaml:"shifts"`
 }
 

@@ -217,8 +217,9 @@ export interface paths {
         };
         /** List mutes */
         get: operations["list-mutes"];
-        put?: never;
-        /** Add or replace a mute */
+        /** Add or replace the mute that the body names */
+        put: operations["save-mute"];
+        /** Add or replace a mute; without an id it gets one */
         post: operations["create-mute"];
         delete?: never;
         options?: never;
@@ -253,8 +254,9 @@ export interface paths {
         };
         /** List overrides */
         get: operations["list-overrides"];
-        put?: never;
-        /** Add or replace a override */
+        /** Add or replace the override that the body names */
+        put: operations["save-override"];
+        /** Add or replace a override; without an id it gets one */
         post: operations["create-override"];
         delete?: never;
         options?: never;
@@ -289,8 +291,9 @@ export interface paths {
         };
         /** List policies */
         get: operations["list-policies"];
-        put?: never;
-        /** Add or replace a policy */
+        /** Add or replace the policy that the body names */
+        put: operations["save-policy"];
+        /** Add or replace a policy; without an id it gets one */
         post: operations["create-policy"];
         delete?: never;
         options?: never;
@@ -325,8 +328,9 @@ export interface paths {
         };
         /** List rosters */
         get: operations["list-rosters"];
-        put?: never;
-        /** Add or replace a roster */
+        /** Add or replace the roster that the body names */
+        put: operations["save-roster"];
+        /** Add or replace a roster; without an id it gets one */
         post: operations["create-roster"];
         delete?: never;
         options?: never;
@@ -378,8 +382,9 @@ export interface paths {
         };
         /** List shifts */
         get: operations["list-shifts"];
-        put?: never;
-        /** Add or replace a shift */
+        /** Add or replace the shift that the body names */
+        put: operations["save-shift"];
+        /** Add or replace a shift; without an id it gets one */
         post: operations["create-shift"];
         delete?: never;
         options?: never;
@@ -414,8 +419,9 @@ export interface paths {
         };
         /** List staff */
         get: operations["list-staff"];
-        put?: never;
-        /** Add or replace a person */
+        /** Add or replace the person that the body names */
+        put: operations["save-person"];
+        /** Add or replace a person; without an id it gets one */
         post: operations["create-person"];
         delete?: never;
         options?: never;
@@ -902,7 +908,7 @@ export interface components {
             estate: string;
             /** Format: date-time */
             from: string;
-            id: string;
+            id?: string;
             kind?: string;
             reason: string;
             rule?: string;
@@ -921,7 +927,7 @@ export interface components {
             estate: string;
             /** Format: date-time */
             from: string;
-            id: string;
+            id?: string;
             /** @description Staff id put on duty */
             in?: string;
             /** @description Staff id taken off duty */
@@ -961,7 +967,7 @@ export interface components {
         PolicyView: {
             estate: string;
             id: string;
-            match: components["schemas"]["Match"];
+            match?: components["schemas"]["Match"];
             steps: components["schemas"]["StepView"][] | null;
         };
         Problem: {
@@ -1004,7 +1010,7 @@ export interface components {
             estate: string;
             id: string;
             shifts: components["schemas"]["Shift"][] | null;
-            sign_on: boolean;
+            sign_on?: boolean;
         };
         SeriesView: {
             points: ((number | null)[] | null)[] | null;
@@ -1048,11 +1054,15 @@ export interface components {
             id: string;
             name: string;
             org?: string;
-            party_member: boolean;
+            party_member?: boolean;
             phone?: string;
-            post: string;
-            skills: string[] | null;
-            vanguard: boolean;
+            /**
+             * @description patrol where nothing is said
+             * @enum {string}
+             */
+            post?: "patrol" | "desk" | "manager" | "maintainer";
+            skills?: string[] | null;
+            vanguard?: boolean;
         };
         StepView: {
             /**
@@ -1572,6 +1582,39 @@ export interface operations {
             };
         };
     };
+    "save-mute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MuteView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MuteView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-mute": {
         parameters: {
             query?: never;
@@ -1694,6 +1737,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListOverrideView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "save-override": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OverrideView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OverrideView"];
                 };
             };
             /** @description Error */
@@ -1842,6 +1918,39 @@ export interface operations {
             };
         };
     };
+    "save-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-policy": {
         parameters: {
             query?: never;
@@ -1964,6 +2073,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListRoster"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "save-roster": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Roster"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Roster"];
                 };
             };
             /** @description Error */
@@ -2150,6 +2292,39 @@ export interface operations {
             };
         };
     };
+    "save-shift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ShiftView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShiftView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "create-shift": {
         parameters: {
             query?: never;
@@ -2272,6 +2447,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ListStaffView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "save-person": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StaffView"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StaffView"];
                 };
             };
             /** @description Error */
