@@ -96,6 +96,8 @@ func TestATicketFromAcceptToClose(t *testing.T) {
 		want string
 	}{
 		{"resolve", map[string]any{"outcome": "guessed"}, 422, "invalid"},
+		{"accept", map[string]any{"as": "nobody"}, 422, "unknown_person"},
+		{"transfer", map[string]any{"to": "li-wie"}, 422, "unknown_person"},
 		{"accept", map[string]any{"as": "li-wei", "note": "on my way"}, 200, `"state":"accepted"`},
 		{"accept", map[string]any{"as": "li-wei"}, 409, "transition_not_allowed"},
 		{"arrive", nil, 200, `"state":"arrived"`},

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/linshao/linshao/cloud/internal/access"
+	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/cloud/internal/fleet"
 	"github.com/linshao/linshao/cloud/internal/routing"
 	"github.com/linshao/linshao/protocol/ticket"
@@ -171,6 +174,9 @@ func (c *Console) actWith(k ticket.Kind) func(context.Context, *ActInput) (*One[
 		if err != nil {
 			return nil, err
 		}
+		if err := c.known(ctx, row.Ticket.Estate, body.As, body.To); err != nil {
+			return nil, err
+		}
 		a := Act{
 			TransitionID: idempotent(ctx, in.IdempotencyKey, string(row.Ticket.ID), string(k)), Estate: row.Ticket.Estate, Ticket: row.Ticket.ID,
 			Kind: k, By: by, Note: joinEvidence(body), Reason: body.Reason, To: body.To, Outcome: ticket.Outcome(body.Outcome),
@@ -184,6 +190,25 @@ func (c *Console) actWith(k ticket.Kind) func(context.Context, *ActInput) (*One[
 		}
 		return c.showTicket(ctx, row, in.lang()), nil
 	}
+}
+
+// known fails unless each person named works in the estate: a ticket handed to
+// a misspelt id would wait for nobody.
+func (c *Console) known(ctx context.Context, estate string, people ...string) error {
+	people = slices.DeleteFunc(people, func(id string) bool { return id == "" })
+	if len(people) == 0 {
+		return nil
+	}
+	plan, err := c.planning.DutyPlan(ctx, estate)
+	if err != nil {
+		return err
+	}
+	for _, id := range people {
+		if !slices.ContainsFunc(plan.Staff, func(s duty.Staff) bool { return s.ID == id }) {
+			return problem(http.StatusUnprocessableEntity, "unknown_person", "nobody in this estate has the staff id "+strconv.Quote(id))
+		}
+	}
+	return nil
 }
 
 func joinEvidence(b ActBody) string {
