@@ -102,7 +102,7 @@ chaos: build $(SUM) ## kill the real daemons under load and cut their links (par
 # ---- lint ----------------------------------------------------------------
 
 .PHONY: lint
-lint: web lint-go lint-wire lint-deploy ## formatting, vet, linters, drift of what is generated
+lint: build lint-go lint-wire lint-deploy ## formatting, vet, linters, drift of what is generated
 
 # The same flags as the build, so that both share compiled packages.
 .PHONY: lint-go
