@@ -56,7 +56,7 @@ type Principal struct {
 	Ticket string
 }
 
-// Key names the principal in the idempotency table and in audits.
+// Key names the principal where a caller's own keys are told apart.
 func (p Principal) Key() string { return string(p.Kind) + ":" + p.ID }
 
 // Scope is the part of the world a principal sees. The zero Scope sees

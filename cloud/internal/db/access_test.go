@@ -4,34 +4,12 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/linshao/linshao/cloud/internal/access"
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/db/dbtest"
 	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/cloud/internal/fleet"
 )
-
-func TestAnswersAreOneCallersForADay(t *testing.T) {
-	t.Parallel()
-	dbtest.Stores(t, func(t *testing.T, d *dbtest.Database, s *db.Store) {
-		ctx := t.Context()
-		a := db.Answer{Principal: "user:li", Key: "k", Request: "digest", Status: 200, Body: []byte{0, 1, 0xff, '\''}}
-		inTx(t, s, func(tx *db.Tx) error { return tx.SaveAnswer(ctx, a) })
-		got, ok, err := s.Read().Answer(ctx, "user:li", "k")
-		if diff := cmp.Diff(a, got); diff != "" || !ok || err != nil {
-			t.Error(diff, ok, err)
-		}
-		if _, ok, _ := s.Read().Answer(ctx, "user:wang", "k"); ok {
-			t.Error("another caller's answer")
-		}
-		d.Pass(db.AnswersKeptMS)
-		if _, ok, _ := s.Read().Answer(ctx, "user:li", "k"); ok {
-			t.Error("kept for more than a day")
-		}
-	})
-}
 
 func TestTheDoorOverTheStore(t *testing.T) {
 	t.Parallel()

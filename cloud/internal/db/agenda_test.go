@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/linshao/linshao/cloud/internal/access"
 	"github.com/linshao/linshao/cloud/internal/agenda"
 	"github.com/linshao/linshao/cloud/internal/agenda/agendatest"
 	"github.com/linshao/linshao/cloud/internal/db"
@@ -101,7 +102,7 @@ func TestEffectsHappenOnceAcrossCollectors(t *testing.T) {
 		job := func(s *db.Store) agenda.Job {
 			return func(ctx context.Context, w agenda.Work) error {
 				err := s.InTx(ctx, func(tx *db.Tx) error {
-					if err := tx.SaveAnswer(ctx, db.Answer{Principal: w.Key, Key: fmt.Sprint(w.Attempt)}); err != nil {
+					if err := tx.AddLink(ctx, access.Link{Hash: fmt.Sprint(w.Key, " ", w.Attempt)}); err != nil {
 						return err
 					}
 					if w.Attempt == 1 && w.Payload[0]%3 == 0 {
@@ -146,7 +147,7 @@ func TestEffectsHappenOnceAcrossCollectors(t *testing.T) {
 		left.Wait()
 		stop()
 		collectors.Wait()
-		n, err := s.Count(t.Context(), "idempotency")
+		n, err := s.Count(t.Context(), "links")
 		if err != nil || n != items {
 			t.Errorf("%d effects of %d items, %v", n, items, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/linshao/linshao/cloud/internal/access"
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/db/dbtest"
 )
@@ -66,7 +67,7 @@ func TestPruningKeepsWhatIsStillGood(t *testing.T) {
 		change := func() {
 			inTx(t, s, func(tx *db.Tx) error {
 				tx.Change(db.Change{Estate: "sunrise", Kind: db.EdgeChange})
-				return tx.SaveAnswer(ctx, db.Answer{Principal: "user:li", Key: fmt.Sprint(d.NowMS()), Status: 200, Body: []byte("x")})
+				return tx.AddLink(ctx, access.Link{Hash: fmt.Sprint(d.NowMS()), Estate: "sunrise", ExpiresMS: d.NowMS() + 24*3_600_000})
 			})
 		}
 		change()
@@ -86,8 +87,8 @@ func TestPruningKeepsWhatIsStillGood(t *testing.T) {
 		if list, oldest, _ := s.Read().Changes(ctx, 0, 9); len(list) != 1 || oldest != newest {
 			t.Errorf("%d changes, oldest %d", len(list), oldest)
 		}
-		if n, _ := s.Count(ctx, "idempotency"); n != 0 {
-			t.Errorf("%d answers", n)
+		if n, _ := s.Count(ctx, "links"); n != 0 {
+			t.Errorf("%d expired links", n)
 		}
 		change()
 		if after, _ := s.Read().NewestChange(ctx); after <= newest {

@@ -20,7 +20,6 @@ func (s *Store) Prune(ctx context.Context) error {
 			// The console resumes an hour back; the newest stays, so that
 			// ids go on from it and a reader can tell what it has missed.
 			{"DELETE FROM changes WHERE at_ms < ? AND id < (SELECT MAX(id) FROM changes)", now - 2*hour},
-			{"DELETE FROM idempotency WHERE at_ms < ?", now - AnswersKeptMS},
 			{"DELETE FROM sessions WHERE expires_ms < ?", now},
 			{"DELETE FROM links WHERE expires_ms < ?", now},
 			{"DELETE FROM tries WHERE first_ms < ?", now - day},

@@ -318,16 +318,6 @@ CREATE TABLE audit_heads (
     PRIMARY KEY (estate, chain)
 );
 
-CREATE TABLE idempotency (
-    principal TEXT NOT NULL,
-    key       TEXT NOT NULL,
-    request   TEXT NOT NULL,
-    status    BIGINT NOT NULL,
-    body      BYTEA NOT NULL,
-    at_ms     BIGINT NOT NULL,
-    PRIMARY KEY (principal, key)
-);
-
 -- The ids of server-sent events. They are issued under a lock until the commit,
 -- so that a reader who has seen one has seen all before it.
 CREATE TABLE changes (
@@ -342,7 +332,6 @@ CREATE TABLE changes (
 
 -- +goose Down
 DROP TABLE changes;
-DROP TABLE idempotency;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE tries;

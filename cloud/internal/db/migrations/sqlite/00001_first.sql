@@ -318,16 +318,6 @@ CREATE TABLE audit_heads (
     PRIMARY KEY (estate, chain)
 ) STRICT;
 
-CREATE TABLE idempotency (
-    principal TEXT NOT NULL,
-    key       TEXT NOT NULL,
-    request   TEXT NOT NULL,
-    status    INTEGER NOT NULL,
-    body      BLOB NOT NULL,
-    at_ms     INTEGER NOT NULL,
-    PRIMARY KEY (principal, key)
-) STRICT;
-
 -- The ids of server-sent events; AUTOINCREMENT, so that none is issued twice.
 CREATE TABLE changes (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -341,7 +331,6 @@ CREATE TABLE changes (
 
 -- +goose Down
 DROP TABLE changes;
-DROP TABLE idempotency;
 DROP TABLE audit_heads;
 DROP TABLE audit;
 DROP TABLE tries;
