@@ -196,6 +196,11 @@ func (e *columnEncoder) values(all []telemetry.Sample, members []int32) {
 		}
 		places = p
 	}
+	// More places for a later value may be too many for an earlier one: a
+	// series is scaled only if every value of it survives the same scale.
+	if places != rawFloats && slices.ContainsFunc(members, func(m int32) bool { return !survives(all[m].Value, places) }) {
+		places = rawFloats
+	}
 	e.places = append(e.places, places)
 	if places == rawFloats {
 		prev := uint64(0)
@@ -267,15 +272,18 @@ func pow10(places int32) float64 {
 // which v survives the way there and back bit by bit, or rawFloats.
 func decimalPlaces(v float64, atLeast int32) int32 {
 	for p := atLeast; p <= maxPlaces; p++ {
-		scaled := math.Round(v * pow10(p))
-		if math.Abs(scaled) >= 1<<53 || scaled != scaled {
-			return rawFloats
-		}
-		if math.Float64bits(float64(int64(scaled))/pow10(p)) == math.Float64bits(v) {
+		if survives(v, p) {
 			return p
 		}
 	}
 	return rawFloats
+}
+
+// survives reports whether v comes back bit by bit from an integer with the
+// given number of decimal places.
+func survives(v float64, places int32) bool {
+	scaled := math.Round(v * pow10(places))
+	return math.Abs(scaled) < 1<<53 && math.Float64bits(float64(int64(scaled))/pow10(places)) == math.Float64bits(v)
 }
 
 // decodeColumns is the inverse of encodeColumns, up to the order between

@@ -80,6 +80,30 @@ func TestWhatGoesInComesOut(t *testing.T) {
 	})
 }
 
+// A later value that needs more decimal places must not push an earlier, large
+// one out of range.
+func TestALargeValueBesideAFineOne(t *testing.T) {
+	t.Parallel()
+	key := telemetry.SeriesKey{Device: "meter", Kind: "meter", Metric: "energy"}
+	for _, values := range [][]float64{{1 << 44, 0.015625}, {0.015625, 1 << 44}, {9e15, 0.1}, {-(1 << 50), 1e-6, 3}} {
+		var want []telemetry.Sample
+		for i, v := range values {
+			want = append(want, telemetry.Sample{Key: key, AtMS: int64(i), EdgeMS: int64(i), Value: v})
+		}
+		b, err := envelope.AppendRecord(nil, envelope.Record{Samples: want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := envelope.DecodeRecord(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := gocmp.Diff(want, got.Samples); d != "" {
+			t.Errorf("%v: %s", values, d)
+		}
+	}
+}
+
 func fullTransition() ticket.Transition {
 	return ticket.Transition{
 		ID: "01935", Ticket: "t", Kind: "from_the_future", Stamp: ticket.Stamp{WallMS: t0, Counter: 2, Origin: "e/g", Number: 9},
