@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
 )
@@ -34,8 +35,10 @@ func (b *Outbox) Append(ctx context.Context, alarm, samples []envelope.Record) e
 		if err := b.appendAlarms(alarms); err != nil {
 			return fmt.Errorf("append to alarm log: %w", err)
 		}
+		chaos.At("outbox.alarms.after")
 	}
 	if len(bulk) > 0 {
+		chaos.At("outbox.samples.before")
 		if err := b.appendSamples(bulk); err != nil {
 			return &SamplesError{err: fmt.Errorf("append to samples log: %w", err)}
 		}

@@ -4,6 +4,8 @@ import (
 	"path"
 	"sync"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
+
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
@@ -91,7 +93,9 @@ func (r *reserve) resize(n int64) error {
 	}
 	defer f.Close()
 	if n > r.have {
+		chaos.At("reserve.grow.before")
 		err = f.Allocate(n)
+		chaos.At("reserve.grow.after")
 	} else {
 		err = f.Truncate(n)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
+
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
@@ -59,6 +61,7 @@ func (b *Outbox) persist() error {
 	b.dirty = false
 	b.saved = b.o.Clock.Mono()
 	b.mu.Unlock()
+	chaos.At("state.save.before")
 	raw, err := encodeState(st)
 	if err == nil {
 		err = b.reserve.with(func() error { return vfs.WriteFile(b.fs, b.dir, stateName, raw) })
@@ -69,5 +72,6 @@ func (b *Outbox) persist() error {
 		b.mu.Unlock()
 		return fmt.Errorf("write outbox state: %w", err)
 	}
+	chaos.At("state.save.after")
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
 )
@@ -94,6 +95,7 @@ func (b *Outbox) forget(s *side) error {
 	if before <= segs[0].Last {
 		return nil
 	}
+	chaos.At("outbox.forget.before")
 	if err := s.log.Truncate(before); err != nil {
 		return fmt.Errorf("forget settled %s records: %w", s.name, err)
 	}

@@ -21,6 +21,8 @@ import (
 	"errors"
 	"io"
 	"path"
+
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // FS is a file system. Paths are slash separated and not cleaned up. All
@@ -78,21 +80,34 @@ func WriteFile(f FS, dir, name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.WriteAt(b, 0)
-	if err == nil {
-		err = w.Sync()
-	}
+	err = fill(w, b)
 	if cerr := w.Close(); err == nil {
 		err = cerr
 	}
 	if err == nil {
+		chaos.At("file.rename.before")
 		err = f.Rename(tmp, name)
 	}
 	if err != nil {
 		_ = f.Remove(tmp) // the next WriteFile would; best effort
 		return err
 	}
-	return f.SyncDir(dir)
+	chaos.At("file.rename.after")
+	err = f.SyncDir(dir)
+	chaos.At("file.dirsync.after")
+	return err
+}
+
+// fill makes b the durable content of w, which is empty.
+func fill(w File, b []byte) error {
+	chaos.At("file.write.before")
+	if _, err := w.WriteAt(b, 0); err != nil {
+		return err
+	}
+	chaos.At("file.write.after")
+	err := w.Sync()
+	chaos.At("file.sync.after")
+	return err
 }
 
 // ReadFile returns all of a file of at most limit bytes, else ErrTooLarge.

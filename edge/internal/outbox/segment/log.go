@@ -6,6 +6,8 @@ import (
 	"path"
 	"sync"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
+
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
@@ -161,10 +163,13 @@ func (l *Log) tidy(r *found) {
 			if err != nil {
 				continue
 			}
+			chaos.At("segment.reopen.before")
 			if r.LostLast == 0 {
 				_ = f.Truncate(e.used)
 			}
+			chaos.At("segment.recut.after")
 			_ = f.Sync() // what a killed process wrote and did not sync
+			chaos.At("segment.reopen.after")
 			_ = f.Close()
 		}
 	}
@@ -218,13 +223,9 @@ func (l *Log) Append(items []Item) (Index, error) {
 	}
 	l.next = end + 1 // given out from here on, come what may
 	e := l.encode(first, items)
-	if _, err := l.active.WriteAt(l.buf, e.used-int64(len(l.buf))); err != nil {
+	if err := l.commit(e); err != nil {
 		l.seal()
-		return 0, fmt.Errorf("write segment: %w", err)
-	}
-	if err := l.active.Sync(); err != nil {
-		l.seal()
-		return 0, fmt.Errorf("sync segment: %w", err)
+		return 0, err
 	}
 	l.mu.Lock()
 	l.entries[len(l.entries)-1] = e
@@ -236,6 +237,21 @@ func (l *Log) Append(items []Item) (Index, error) {
 		l.buf = nil
 	}
 	return first, nil
+}
+
+// commit makes buf durable as the newest frames of the active segment, which
+// e describes.
+func (l *Log) commit(e entry) error {
+	chaos.At("segment.append.before")
+	if _, err := l.active.WriteAt(l.buf, e.used-int64(len(l.buf))); err != nil {
+		return fmt.Errorf("write segment: %w", err)
+	}
+	chaos.At("segment.append.after")
+	if err := l.active.Sync(); err != nil && !chaos.Broken(chaos.SyncErrorIgnored) {
+		return fmt.Errorf("sync segment: %w", err)
+	}
+	chaos.At("segment.sync.after")
+	return nil
 }
 
 func (l *Log) mayAppend(items []Item) error {
@@ -318,7 +334,9 @@ func (l *Log) Truncate(before Index) error {
 	l.mu.Unlock()
 	for _, e := range gone {
 		if e.file != "" {
+			chaos.At("segment.remove.before")
 			_ = l.fs.Remove(path.Join(l.dir, e.file)) // a leftover is removed at the next start
+			chaos.At("segment.remove.after")
 		}
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"hash/crc32"
 	"path"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
+
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
@@ -94,7 +96,9 @@ func (k *marker) save(m mark) error {
 	}
 	err := k.write(m)
 	if err == nil {
+		chaos.At("mark.sync.before")
 		err = k.file.Sync()
+		chaos.At("mark.sync.after")
 	}
 	if err != nil {
 		k.drop()
@@ -104,7 +108,9 @@ func (k *marker) save(m mark) error {
 
 func (k *marker) write(m mark) error {
 	m.turn = k.mark.turn + 1
+	chaos.At("mark.write.before")
 	_, err := k.file.WriteAt(m.encode(k.kind), int64(m.turn%2)*slotStep)
+	chaos.At("mark.write.after")
 	if err == nil {
 		k.mark = m
 	}
@@ -119,9 +125,11 @@ func (k *marker) replace(m mark) error {
 	b := make([]byte, 2*slotStep)
 	copy(b[(m.turn%2)*slotStep:], m.encode(k.kind))
 	copy(b[(older.turn%2)*slotStep:], older.encode(k.kind))
+	chaos.At("mark.replace.before")
 	if err := vfs.WriteFile(k.fs, path.Dir(k.name), path.Base(k.name), b); err != nil {
 		return err
 	}
+	chaos.At("mark.replace.after")
 	f, err := k.fs.Edit(k.name)
 	if err != nil {
 		return err

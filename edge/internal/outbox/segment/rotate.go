@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"path"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
+
 	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
@@ -41,10 +43,12 @@ func (l *Log) makeRoom(need int64) error {
 // usual size, or smaller if the disk has no room for that.
 func (l *Log) create(h *header, need int64) (vfs.File, int64, error) {
 	name := path.Join(l.dir, fileName(h.id))
+	chaos.At("segment.create.before")
 	f, err := l.fs.Create(name)
 	if err != nil {
 		return nil, 0, err
 	}
+	chaos.At("segment.create.after")
 	smallest := max(l.o.MinSegmentBytes, headerSize+need)
 	h.capacity = max(l.o.SegmentBytes, smallest)
 	for {
@@ -54,13 +58,7 @@ func (l *Log) create(h *header, need int64) (vfs.File, int64, error) {
 		h.capacity = max(h.capacity/2, smallest)
 	}
 	if err == nil {
-		_, err = f.WriteAt(h.encode(), 0)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = l.fs.SyncDir(l.dir)
+		err = l.head(f, *h)
 	}
 	if err != nil {
 		_ = f.Close()
@@ -68,6 +66,22 @@ func (l *Log) create(h *header, need int64) (vfs.File, int64, error) {
 		return nil, 0, err
 	}
 	return f, h.capacity, nil
+}
+
+// head makes the header of the new file f durable, and its name.
+func (l *Log) head(f vfs.File, h header) error {
+	chaos.At("segment.head.before")
+	if _, err := f.WriteAt(h.encode(), 0); err != nil {
+		return err
+	}
+	chaos.At("segment.head.after")
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	chaos.At("segment.headsync.after")
+	err := l.fs.SyncDir(l.dir)
+	chaos.At("segment.dirsync.after")
+	return err
 }
 
 func newSalt() uint64 {
@@ -87,7 +101,9 @@ func (l *Log) seal() {
 		return
 	}
 	e := l.entries[len(l.entries)-1]
+	chaos.At("segment.seal.before")
 	_ = l.active.Truncate(e.used) // gives space back; the list knows the end anyway
+	chaos.At("segment.seal.after")
 	_ = l.active.Close()
 	l.active = nil
 	if e.last != 0 {
@@ -104,9 +120,11 @@ func (l *Log) sealedEntries() []entry { return append([]entry(nil), l.entries...
 
 // saveList makes s the list on disk. Afterwards nothing names what is unlisted.
 func (l *Log) saveList(s list) error {
+	chaos.At("list.save.before")
 	if err := vfs.WriteFile(l.fs, l.dir, listName, s.encode(l.kind)); err != nil {
 		return err
 	}
+	chaos.At("list.save.after")
 	for _, n := range l.unlisted {
 		_ = l.fs.Remove(path.Join(l.dir, n)) // a leftover is removed at the next start
 	}
