@@ -12,6 +12,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/desk"
 	"github.com/linshao/linshao/cloud/internal/fleet"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/ticket"
 )
@@ -135,6 +136,7 @@ func (l *liveness) act(ctx context.Context, v fleet.Silence) error {
 		return nil
 	}
 	by := ticket.Actor{Kind: ticket.BySystem, ID: fleet.SilentRule}
+	chaos.At("liveness.ticket.before")
 	err := l.store.InTx(ctx, func(tx *db.Tx) error {
 		if v.Silent {
 			_, err := l.desk.Raise(ctx, tx, "", v.Subject(), v.FromMS, by, "")
@@ -146,6 +148,7 @@ func (l *liveness) act(ctx context.Context, v fleet.Silence) error {
 	if err != nil {
 		return fmt.Errorf("change ticket of %s/%s: %w", id.estate, id.edge, err)
 	}
+	chaos.At("liveness.ticket.after")
 	l.mu.Lock()
 	l.dark[id] = v.Silent
 	l.mu.Unlock()
@@ -175,6 +178,7 @@ func (l *liveness) note(ctx context.Context) error {
 	if len(lines) == 0 {
 		return nil
 	}
+	chaos.At("liveness.note.before")
 	err := l.store.InTx(ctx, func(tx *db.Tx) error {
 		for _, x := range lines {
 			if err := tx.TouchEdge(ctx, x.id.estate, x.id.edge, x.atMS, x.online); err != nil {
@@ -186,6 +190,7 @@ func (l *liveness) note(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("note who is there: %w", err)
 	}
+	chaos.At("liveness.note.after")
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, x := range lines {

@@ -12,6 +12,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/ingest"
 	"github.com/linshao/linshao/cloud/internal/notify/mqtt"
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/mqttbroker"
 	"github.com/linshao/linshao/protocol/limit"
 	"github.com/linshao/linshao/protocol/ticket"
@@ -150,7 +151,9 @@ func (d *downlink) transitions(estate, edge string, ts []ticket.Transition) {
 		n := min(len(ts), limit.MaxTransitionsPerEnvelope)
 		payload, err := envelope.EncodeTransitions(ts[:n])
 		if err == nil {
+			chaos.At("downlink.publish.before")
 			err = d.broker.Publish(u.Transition(), payload, 1, false)
+			chaos.At("downlink.publish.after")
 		}
 		if err != nil {
 			d.log.Warn("transitions not sent down", "estate", estate, "edge", edge, "err", err)

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/limit"
 	"github.com/linshao/linshao/protocol/topic"
@@ -109,6 +110,7 @@ func (i *Ingest) Receive(ctx context.Context, name string, payload []byte) error
 		i.count(m, resultUnreadable)
 		return fmt.Errorf("receive: %d bytes from %s/%s: %w", len(payload), from.Estate, from.Edge, envelope.ErrTooLarge)
 	}
+	chaos.At("ingest.receive.before")
 	if m.lane == envelope.LaneAlarm {
 		return i.alarm.queue.put(ctx, m)
 	}
@@ -116,6 +118,7 @@ func (i *Ingest) Receive(ctx context.Context, name string, payload []byte) error
 		i.count(m, resultBusy)
 		return ErrBusy
 	}
+	chaos.At("ingest.receive.after")
 	return nil
 }
 
@@ -129,7 +132,9 @@ func (i *Ingest) hello(ctx context.Context, from topic.Uplink, payload []byte) e
 		err = fmt.Errorf("hello of %s/%s came by the topic of %s/%s", h.Estate, h.Edge, from.Estate, from.Edge)
 	}
 	if err == nil {
+		chaos.At("ingest.hello.before")
 		err = i.o.InTx(ctx, func(tx Tx) error { return tx.SaveHello(ctx, h, clock.NowMS(i.o.Clock)) })
+		chaos.At("ingest.hello.after")
 	}
 	result := "saved"
 	switch {

@@ -446,3 +446,30 @@ func TestReceiptsAreLostWithoutHarm(t *testing.T) {
 		}
 	})
 }
+
+// A Record whose Receipt got lost before its edge dropped it is here, and what
+// is gone is told once, in however many pieces the edge tells it.
+func TestOnlyWhatNeverCameIsAGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.start()
+		defer c.stop()
+		told := func(first, last, head envelope.Sequence, lost ...envelope.Range) {
+			e := samplesOf(garden, first, last)
+			e.Head = head
+			for _, r := range lost {
+				e.Missing = append(e.Missing, envelope.Gap{Range: r, Reason: "dropped_full"})
+			}
+			w.mustSend(c, e)
+			synctest.Wait()
+		}
+		told(1, 10, 10)
+		told(31, 31, 40, envelope.Range{First: 5, Last: 20})
+		told(32, 32, 40, envelope.Range{First: 5, Last: 12}, envelope.Range{First: 13, Last: 25})
+		want := map[string]bool{"garden-1 11-20 dropped_full": true, "garden-1 21-25 dropped_full": true}
+		if d := cmp.Diff(want, w.tables.gaps); d != "" {
+			t.Error(d)
+		}
+	})
+}

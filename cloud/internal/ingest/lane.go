@@ -10,6 +10,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/series"
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/backoff"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
@@ -161,12 +162,17 @@ func (l *lane) gather(first *work) []*work {
 // ledger's marks. What is not committed gets no Receipt and comes again.
 func (l *lane) commit(ctx context.Context, group []*work) {
 	fresh := l.sift(ctx, group)
+	if chaos.Broken(chaos.ReceiptBeforeCommit) {
+		l.answer(ctx, fresh)
+	}
 	if !l.store(ctx, fresh) {
 		return
 	}
 	wait := backoff.New(l.o.Clock, firstRetry, lastRetry)
 	for try := 1; len(fresh) > 0; try++ {
+		l.dieBefore()
 		done, left, err := l.settle(ctx, fresh)
+		l.dieAfter()
 		l.answer(ctx, done)
 		if len(left) == 0 {
 			return

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/limit"
 	"github.com/linshao/linshao/protocol/topic"
@@ -15,7 +16,9 @@ func (l *lane) answer(ctx context.Context, works []*work) {
 	for _, r := range receipts(works, clock.NowMS(l.o.Clock)) {
 		b, err := envelope.EncodeReceipt(r.Receipt)
 		if err == nil {
+			chaos.At("ingest.receipt.before")
 			err = l.o.Publisher.Publish(ctx, r.to.Receipt(), b, false)
+			chaos.At("ingest.receipt.after")
 		}
 		if err != nil {
 			l.o.Log.Warn("a receipt is not sent; the edge will send again", "estate", r.to.Estate, "edge", r.to.Edge, "err", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
@@ -20,7 +21,7 @@ func (l *lane) sift(ctx context.Context, group []*work) (fresh []*work) {
 	}
 	var done []*work
 	for _, w := range group {
-		w.repeated = w.reason == "" && l.ledger.holds(w)
+		w.repeated = w.reason == "" && l.ledger.holds(w) && !chaos.Broken(chaos.LedgerSkipped)
 		if w.repeated || w.reason == reasonSequences {
 			done = append(done, w)
 		} else {
@@ -46,12 +47,14 @@ func (l *lane) store(ctx context.Context, works []*work) bool {
 		return true
 	}
 	var tally series.Tally
+	chaos.At("ingest.series.before")
 	if !l.until(ctx, "appending to series", func() (err error) {
 		tally, err = l.o.Series.Append(ctx, batches)
 		return err
 	}) {
 		return false
 	}
+	chaos.At("ingest.series.after")
 	l.metrics.tally(tally)
 	if l.o.Latest != nil {
 		l.o.Latest.Observe(batches)
@@ -180,9 +183,36 @@ func (w *work) apply(ctx context.Context, tx Tx, nowMS int64) error {
 		}
 	}
 	if len(gaps) > 0 {
-		if err := tx.SaveGaps(ctx, w.log, gaps); err != nil {
+		if err := w.lose(ctx, tx, gaps); err != nil {
 			return err
 		}
 	}
 	return tx.MarkSettled(ctx, w.log, w.covered)
+}
+
+// lose makes visible what will never come, and nothing else: a Record whose
+// Receipt got lost before its edge dropped it is here, and a gap that is told
+// again in other pieces is one gap.
+func (w *work) lose(ctx context.Context, tx Tx, gaps []envelope.Gap) error {
+	var told envelope.RangeSet
+	if !chaos.Broken(chaos.LedgerSkipped) {
+		var err error
+		if told, err = tx.Settled(ctx, w.log); err != nil {
+			return err
+		}
+	}
+	var lost []envelope.Gap
+	for _, g := range gaps {
+		for _, r := range told.Missing(g.Range) {
+			lost = append(lost, envelope.Gap{Range: r, Reason: g.Reason, FromMS: g.FromMS, ToMS: g.ToMS})
+		}
+		told = told.Add(g.Range)
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	chaos.At("ingest.gaps.before")
+	err := tx.SaveGaps(ctx, w.log, lost)
+	chaos.At("ingest.gaps.after")
+	return err
 }

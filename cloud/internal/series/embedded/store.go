@@ -42,6 +42,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/linshao/linshao/cloud/internal/series"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/telemetry"
 )
 
@@ -66,7 +67,7 @@ type Store struct {
 
 	mu     sync.Mutex // one group at a time; guards all below
 	refs   refCache
-	logs   [2]*tail
+	logs   [2]*tail // wal and wbl
 	failed *failures
 	broken error // set once; nothing is taken any more
 }
@@ -117,9 +118,11 @@ func libraryOptions(o Options) *tsdb.Options {
 // opening at the earliest.
 func (s *Store) recoverLate(ctx context.Context) error {
 	s.db.DisableCompactions()
+	chaos.At("series.compact.before")
 	if err := s.db.CompactOOOHead(ctx); err != nil {
 		return fmt.Errorf("compact out-of-order head: %w", err)
 	}
+	chaos.At("series.compact.after")
 	s.db.EnableCompactions()
 	return nil
 }
@@ -142,9 +145,11 @@ func (s *Store) Append(ctx context.Context, batches []series.Batch) (series.Tall
 			return t, errors.Join(s.breakLocked(err), app.Rollback())
 		}
 	}
+	chaos.At("series.append.before")
 	if err := app.Commit(); err != nil {
 		return t, s.breakLocked(err)
 	}
+	chaos.At("series.append.after")
 	if err := s.syncLocked(); err != nil {
 		return t, s.breakLocked(err)
 	}
@@ -195,11 +200,15 @@ func (s *Store) syncLocked() error {
 	if n := s.failed.count(); n > 0 {
 		return fmt.Errorf("%v writes to the logs failed", n)
 	}
-	for _, t := range s.logs {
-		if err := t.sync(); err != nil {
-			return err
-		}
+	chaos.At("wal.sync.before")
+	if err := s.logs[0].sync(); err != nil {
+		return err
 	}
+	chaos.At("wal.sync.after")
+	if err := s.logs[1].sync(); err != nil {
+		return err
+	}
+	chaos.At("wbl.sync.after")
 	return nil
 }
 
@@ -217,6 +226,7 @@ func (s *Store) Close() error {
 	if s.broken == nil {
 		s.broken = fmt.Errorf("series store is closed: %w", series.ErrBroken)
 	}
+	chaos.At("series.close.before")
 	errs := []error{s.engine.Close(), s.db.Close()}
 	for _, t := range s.logs {
 		errs = append(errs, t.close())

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // tail makes one write-ahead log of the library durable from outside. The log
@@ -61,9 +63,14 @@ func (t *tail) sync() error {
 	if err := t.file.Sync(); err != nil {
 		return fmt.Errorf("fsync segment: %w", err)
 	}
-	if fresh {
-		return syncDir(t.dir)
+	if !fresh {
+		return nil
 	}
+	chaos.At("series.dirsync.before")
+	if err := syncDir(t.dir); err != nil {
+		return err
+	}
+	chaos.At("series.dirsync.after")
 	return nil
 }
 
