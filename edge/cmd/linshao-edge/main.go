@@ -49,8 +49,9 @@ type cli struct {
 	} `cmd:"" help:"List the shipped device profiles, or print one."`
 	Outbox struct {
 		DataDir string `required:"" type:"path" help:"The edge's data_dir."`
-		JSON    bool   `name:"json" help:"Answer as JSON."`
-	} `cmd:"" help:"Show what waits to be uploaded; read-only, also beside the daemon."`
+		JSON    bool   `name:"json" xor:"how" help:"Answer as JSON."`
+		Records bool   `xor:"how" help:"Print all records that wait and all gaps, one JSON object a line."`
+	} `cmd:"" help:"Show what waits to be uploaded and what is damaged; read-only, also beside the daemon."`
 	Backtest struct {
 		Rules string `required:"" type:"path" help:"YAML file with the key rules:, a list as in edge.yaml."`
 		In    string `default:"-" help:"CSV of timestamp,device,metric,value; - is standard input."`

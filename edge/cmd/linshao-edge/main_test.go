@@ -229,6 +229,10 @@ func TestOutboxTellsWhatWaits(t *testing.T) {
 		if out := d.says("outbox --data-dir DIR", ""); !strings.Contains(out, "samples") || !strings.Contains(out, "epoch "+box.Epoch()) {
 			t.Errorf("%s: %s", when, out)
 		}
+		var l outbox.Line
+		if d.object("outbox --records --data-dir DIR", &l); l.Sequence != 1 || len(l.Samples) != 1 || l.Samples[0].Device != "lift-1" {
+			t.Errorf("%s: %+v", when, l)
+		}
 		if when == "beside the daemon" {
 			if err := box.Close(); err != nil {
 				t.Fatal(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -212,6 +213,12 @@ func (c *cli) outbox(stdout io.Writer) error {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return &usageError{fmt.Sprintf("%s holds no outbox: name the data_dir of an edge", c.Outbox.DataDir)}
 	}
+	if c.Outbox.Records {
+		w := bufio.NewWriter(stdout)
+		e := json.NewEncoder(w)
+		err := outbox.Dump(vfs.OS{}, dir, func(l outbox.Line) error { return e.Encode(l) })
+		return errors.Join(err, w.Flush())
+	}
 	st, err := outbox.Inspect(vfs.OS{}, dir)
 	if err != nil {
 		return err
@@ -237,7 +244,16 @@ func (c *cli) outbox(stdout io.Writer) error {
 	for _, n := range st.Notes {
 		fmt.Fprintln(stdout, n)
 	}
-	return nil
+	if len(st.Quarantined) == 0 {
+		return nil
+	}
+	rows = [][]string{{"DAMAGED", "FILE", "OFFSET", "BYTES", "POSITIONS", "REASON"}}
+	for _, q := range st.Quarantined {
+		rows = append(rows, []string{
+			string(q.Log), cmp.Or(q.File, "-"), fmt.Sprint(q.Offset), fmt.Sprint(q.Bytes), fmt.Sprintf("%d-%d", q.First, q.Last), q.Reason,
+		})
+	}
+	return table(stdout, rows)
 }
 
 func (c *cli) backtest(stdin io.Reader, stdout io.Writer) (err error) {

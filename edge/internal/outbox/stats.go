@@ -41,8 +41,10 @@ type Stats struct {
 	// Dropped counts records that are gone since the start, by the reason of
 	// their gap.
 	Dropped map[string]uint64 `json:"dropped"`
-	// Notes say what an opening would repair.
-	Notes []string `json:"notes,omitempty"`
+	// Notes say what an opening would repair, Quarantined what of the logs is
+	// damaged; only Inspect tells.
+	Notes       []string      `json:"notes,omitempty"`
+	Quarantined []Quarantined `json:"quarantined,omitempty"`
 }
 
 // Stats returns what waits now.
@@ -123,7 +125,7 @@ func (k *known) oldestMS(log *segment.Log, segs []segment.Segment) int64 {
 }
 
 // Inspect tells what waits in the outbox in dir without changing anything, also
-// beside the daemon that uses it.
+// beside the daemon that uses it. It reads both logs to their ends.
 func Inspect(fs vfs.FS, dir string) (Stats, error) {
 	state, ok, err := readState(fs, dir)
 	if err != nil {
@@ -148,6 +150,11 @@ func Inspect(fs vfs.FS, dir string) (Stats, error) {
 		if life := log.Life(); life.ID != [16]byte{} {
 			st.Epoch = uuid.UUID(life.ID).String()
 		}
+		q, err := quarantined(fs, dir, name, log)
+		if err != nil {
+			return Waiting{}, err
+		}
+		st.Quarantined = append(st.Quarantined, q...)
 		return k.waiting(name, log), nil
 	}
 	if st.Alarm, err = inspect(envelope.Alarm, state.Alarm); err != nil {

@@ -58,6 +58,8 @@ type Log struct {
 	dir  string
 	kind Kind
 	o    Options
+	// inspected: opened to be looked at.
+	inspected bool
 
 	// w serialises Append, Begin, Truncate and Close, and guards the
 	// following.
@@ -118,7 +120,9 @@ func Inspect(fs vfs.FS, dir, markName string, kind Kind) (*Log, Recovery, error)
 		}
 		// A segment that is missing may just have been truncated away.
 		if try == 3 || !r.misses() {
-			return newLog(fs, dir, kind, r), r.Recovery, nil
+			l := newLog(fs, dir, kind, r)
+			l.inspected = true
+			return l, r.Recovery, nil
 		}
 	}
 }

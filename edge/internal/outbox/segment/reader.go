@@ -23,6 +23,17 @@ type Entry struct {
 	Body   []byte
 	TimeMS int64
 	Anchor bool
+	// Hole is set for Damaged.
+	Hole Hole
+}
+
+// Hole is where damaged records lie, to be looked at: their bytes stay until
+// the segment is forgotten.
+type Hole struct {
+	// File is the segment's file in the log's folder, "" if it is missing.
+	File string
+	// Offset and Bytes are the part of it that holds no valid frame.
+	Offset, Bytes int64
 }
 
 // What says what an Entry is.
@@ -50,6 +61,8 @@ type Reader struct {
 	// ahead is a valid frame that comes behind a hole being reported.
 	ahead   frame
 	isAhead bool
+	// hole is what frame skipped last because it is not valid.
+	hole Hole
 }
 
 // NewReader returns a Reader whose first Entry begins at from.
@@ -88,7 +101,7 @@ func (r *Reader) Next() (Entry, error) {
 			end = min(f.index-1, e.last)
 			r.ahead, r.isAhead = f, true
 		}
-		d := Entry{What: Damaged, First: r.next, Last: end, Life: e.life}
+		d := Entry{What: Damaged, First: r.next, Last: end, Life: e.life, Hole: r.hole}
 		r.next = end + 1
 		return d, nil
 	}
@@ -106,11 +119,17 @@ func (r *Reader) frame(e entry) (frame, error) {
 			return r.ahead, nil
 		}
 	}
+	r.hole = Hole{}
 	if r.file == nil {
 		return frame{}, io.EOF
 	}
 	for {
+		from := r.cur.off
 		f, err := r.cur.next(e.used)
+		r.hole = Hole{File: e.file, Offset: from, Bytes: r.cur.start - from}
+		if err != nil {
+			r.hole.Bytes = max(e.used-from, 0)
+		}
 		if err != nil || f.index >= r.next {
 			return f, err
 		}
@@ -131,7 +150,7 @@ func (r *Reader) open(e entry) (gone bool, err error) {
 			r.file = f
 		case !vfs.IsNotExist(err):
 			return false, fmt.Errorf("open segment: %w", err)
-		case !r.log.has(e.id):
+		case !r.log.has(e.id) || r.log.leave(e.id):
 			return true, nil
 		}
 	}
@@ -168,6 +187,18 @@ func (l *Log) has(id uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.entries, func(e entry) bool { return e.id == id })
+}
+
+// leave takes a segment out of a log that is only looked at: whoever writes
+// the log has forgotten it since.
+func (l *Log) leave(id uint64) bool {
+	if !l.inspected {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = slices.DeleteFunc(slices.Clone(l.entries), func(e entry) bool { return e.id == id })
+	return true
 }
 
 // Segment describes one segment of a log.

@@ -16,8 +16,10 @@ type cursor struct {
 	file vfs.File
 	salt uint64
 	off  int64 // where the next frame is expected
-	buf  []byte
-	at   int64 // file offset of buf[0]
+	// start is where the newest one began.
+	start int64
+	buf   []byte
+	at    int64 // file offset of buf[0]
 }
 
 // next returns the next valid frame before limit, skipping over what is none
@@ -39,7 +41,7 @@ func (c *cursor) next(limit int64) (frame, error) {
 			return frame{}, err
 		}
 		if f, ok := decodeFrame(b, c.salt); ok {
-			c.off = off + FrameSize(len(f.body))
+			c.start, c.off = off, off+FrameSize(len(f.body))
 			return f, nil
 		}
 	}
