@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
@@ -104,6 +105,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			slots <- struct{}{}
 		}
 		for _, w := range works {
+			chaos.At("agenda.lease.after")
 			jobs.Go(func() {
 				defer func() { slots <- struct{}{} }()
 				r.work(ctx, w)
@@ -215,7 +217,9 @@ func (r *Runner) keep(ctx context.Context, cancel context.CancelCauseFunc, w Wor
 			tick.Reset(r.o.Lease / 3)
 		}
 		until := r.nowMS() + r.o.Lease.Milliseconds()
+		chaos.At("agenda.renew.before")
 		err := r.o.Store.Renew(ctx, w, until)
+		chaos.At("agenda.renew.after")
 		switch {
 		case err == nil:
 			validMS = until
@@ -242,6 +246,7 @@ func (r *Runner) do(ctx context.Context, w Work) (err error) {
 
 func (r *Runner) settle(ctx context.Context, stopping bool, w Work, err error) error {
 	if err == nil {
+		chaos.At("agenda.finish.before")
 		return r.o.Store.Finish(ctx, w)
 	}
 	runAt := r.nowMS()

@@ -21,6 +21,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // Entry is one link. N counts from 1 within (Estate, Chain).
@@ -158,8 +160,10 @@ func Append(ctx context.Context, tx Tx, e Entry) error {
 	if err != nil {
 		return fmt.Errorf("read audit head of %s: %w", e.Chain, err)
 	}
+	chaos.At("audit.append.before")
 	if err := tx.SaveAudit(ctx, Next(head, e)); err != nil {
 		return fmt.Errorf("append to audit chain %s: %w", e.Chain, err)
 	}
+	chaos.At("audit.append.after")
 	return nil
 }

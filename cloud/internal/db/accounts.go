@@ -175,6 +175,7 @@ type linkRow struct {
 
 // AddLink keeps an acknowledge link; adding it again changes nothing.
 func (tx *Tx) AddLink(ctx context.Context, l access.Link) error {
+	tx.concerns(linkConcern)
 	r := linkRow{Hash: l.Hash, Estate: l.Estate, Ticket: l.Ticket, Staff: l.Staff, Delivery: l.Delivery, ExpiresMS: l.ExpiresMS}
 	if _, err := tx.db.NewInsert().Model(&r).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx); err != nil {
 		return fmt.Errorf("add link: %w", err)

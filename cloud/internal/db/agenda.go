@@ -101,6 +101,7 @@ func (tx *Tx) held(ctx context.Context, w agenda.Work, query string, args ...any
 	if w.Lease == "" {
 		return agenda.ErrLeaseLost
 	}
+	tx.concerns(agendaConcern)
 	res, err := tx.db.NewRaw(query, append(args, w.Estate, clean(w.Key), w.Lease)...).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("settle agenda item %s: %w", w.Key, err)
@@ -138,6 +139,7 @@ func (a Agenda) Claim(ctx context.Context, c agenda.Claim) ([]agenda.Work, error
 				return fmt.Errorf("claim agenda items: %w", err)
 			}
 			for _, r := range rows {
+				tx.concerns(agendaConcern)
 				works = append(works, r.work())
 			}
 		}

@@ -51,6 +51,7 @@ func (r deliveryRow) noun() (routing.Delivery, error) {
 // SaveDelivery inserts or overwrites by id, and notes the event with the
 // ticket's device, by which contractors are told.
 func (tx *Tx) SaveDelivery(ctx context.Context, d routing.Delivery) error {
+	tx.concerns(deliveryConcern)
 	r, err := deliveryOf(d)
 	if err != nil {
 		return err

@@ -123,6 +123,7 @@ type sessionOfEdge struct {
 // clone, and changes nothing, if another session already grew from the same
 // predecessor.
 func (tx *Tx) SaveHello(ctx context.Context, h envelope.Hello) (clone bool, err error) {
+	tx.concerns(helloConcern)
 	if err := tx.lock(ctx, "edge:"+h.Estate+"/"+h.Edge); err != nil {
 		return false, err
 	}

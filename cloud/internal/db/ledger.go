@@ -60,6 +60,7 @@ func (v *View) ofLog(q *bun.SelectQuery, id LogID) *bun.SelectQuery {
 
 // MarkSettled adds ranges to the ledger.
 func (tx *Tx) MarkSettled(ctx context.Context, id LogID, add []envelope.Range) error {
+	tx.concerns(ledgerConcern)
 	before, err := tx.Settled(ctx, id)
 	if err != nil {
 		return err

@@ -71,6 +71,7 @@ func (tx *Tx) LockTickets(ctx context.Context, estate string) error {
 
 // SaveTicket stores the Row and its aliases, and notes the event.
 func (tx *Tx) SaveTicket(ctx context.Context, r desk.Row) error {
+	tx.concerns(ticketConcern)
 	row, err := ticketOf(r)
 	if err != nil {
 		return err

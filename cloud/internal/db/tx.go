@@ -27,6 +27,7 @@ type Tx struct {
 	changes []changeRow
 	dueMS   int64
 	after   []func()
+	concern concern
 }
 
 // NowMS is the transaction's one instant.
@@ -82,10 +83,12 @@ func (s *Store) once(ctx context.Context, f func(*Tx) error) (err error) {
 	if err := tx.saveChanges(ctx); err != nil {
 		return err
 	}
+	tx.concern.beforeCommit()
 	if err := btx.Commit(); err != nil {
 		return fmt.Errorf("commit transaction: %w", err)
 	}
 	committed = true
+	tx.concern.afterCommit()
 	for _, hook := range tx.after {
 		hook()
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -64,10 +65,13 @@ func (d *Desk) Act(ctx context.Context, tx Tx, a Act) (Row, error) {
 	if err != nil {
 		return Row{}, err
 	}
-	return d.make(ctx, tx, a.Estate, ticket.Transition{
+	chaos.At("desk.act.before")
+	row, err = d.make(ctx, tx, a.Estate, ticket.Transition{
 		ID: a.ID, Ticket: row.ID, Kind: a.Kind, AtMS: at, By: a.By, Note: a.Note, Reason: a.Reason,
 		Outcome: a.Outcome, To: a.To, Evidence: a.Evidence,
 	})
+	chaos.At("desk.act.after")
+	return row, err
 }
 
 func (a Act) valid() error {

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -47,6 +48,9 @@ func (d *Desk) Apply(ctx context.Context, tx Tx, a Arrival) (Applied, error) {
 	if err != nil {
 		return done, err
 	}
+	if len(fresh) > 0 {
+		chaos.At("desk.apply.before")
+	}
 	for _, group := range byTicket(fresh) {
 		row, ok, err := d.applyGroup(ctx, tx, a, group)
 		if err != nil {
@@ -57,6 +61,7 @@ func (d *Desk) Apply(ctx context.Context, tx Tx, a Arrival) (Applied, error) {
 			done.Rows = slices.DeleteFunc(done.Rows, func(r Row) bool { return r.ID == row.ID })
 			done.Rows = append(done.Rows, row)
 		}
+		chaos.At("desk.apply.after")
 	}
 	return done, nil
 }

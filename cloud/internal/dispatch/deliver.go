@@ -6,10 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/linshao/linshao/cloud/internal/agenda"
 	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/cloud/internal/notify"
 	"github.com/linshao/linshao/cloud/internal/routing"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -70,8 +73,15 @@ func (d *Dispatch) begin(ctx context.Context, w agenda.Work) (s sending, due boo
 			return err
 		}
 		due = true
+		chaos.At("dispatch.attempt.before")
+		if chaos.Broken(chaos.PageBeforeCommit) {
+			return nil
+		}
 		return wrap("save attempt", tx.SaveDelivery(ctx, s.delivery))
 	})
+	if due && err == nil {
+		chaos.At("dispatch.attempt.after")
+	}
 	return s, due, err
 }
 
@@ -124,7 +134,13 @@ func (d *Dispatch) send(ctx context.Context, s sending) notify.Outcome {
 		// A page without its button is better than no page.
 		d.log.Error("make acknowledge link", "delivery", s.delivery.ID, "err", err)
 	}
-	return n.Send(ctx, m)
+	if chaos.Broken(chaos.PageBeforeCommit) {
+		m.ID += " " + uuid.NewString()
+	}
+	chaos.At("dispatch.send.before")
+	out := n.Send(ctx, m)
+	chaos.At("dispatch.send.after")
+	return out
 }
 
 // record writes the outcome and has the ticket planned anew at once.
@@ -155,11 +171,13 @@ func (d *Dispatch) record(ctx context.Context, w agenda.Work, s sending, out not
 				return wrap("ask for sending later", err)
 			}
 		}
+		chaos.At("dispatch.outcome.before")
 		return wrap("ask for planning", tx.PutItem(ctx, RouteItem(s.ticket, now.UnixMilli())))
 	})
 	if err != nil {
 		return err
 	}
+	chaos.At("dispatch.outcome.after")
 	d.tell(s, x, out, first)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/linshao/linshao/cloud/internal/agenda"
 	"github.com/linshao/linshao/cloud/internal/routing"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -14,7 +15,7 @@ import (
 // that settles its Item: a crash repeats the whole of it or nothing.
 func (d *Dispatch) route(ctx context.Context, w agenda.Work) error {
 	id := ticket.ID(strings.TrimPrefix(w.Key, Route+":"))
-	return d.o.Store.InTx(ctx, func(tx Tx) error {
+	err := d.o.Store.InTx(ctx, func(tx Tx) error {
 		if err := tx.LockTickets(ctx, w.Estate); err != nil {
 			return fmt.Errorf("lock tickets: %w", err)
 		}
@@ -29,8 +30,13 @@ func (d *Dispatch) route(ctx context.Context, w agenda.Work) error {
 		for _, r := range decision.Reasons {
 			d.log.Debug("routing", "ticket", id, "reason", r.String())
 		}
+		chaos.At("dispatch.plan.before")
 		return write(ctx, tx, in.Ticket, decision)
 	})
+	if err == nil {
+		chaos.At("dispatch.plan.after")
+	}
+	return err
 }
 
 // load reads what the decision depends on; false: there is no such ticket.
