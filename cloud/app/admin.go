@@ -60,6 +60,9 @@ func IsUsage(err error) bool {
 }
 
 func (c *cloud) startAdmin(ctx context.Context) error {
+	if c.o.Net != nil {
+		return nil
+	}
 	path := c.dir.Path(socketName)
 	if len(path) > longestSocket {
 		return &UsageError{Why: fmt.Sprintf("data_dir is too long a path: %s needs %d characters, the system allows %d", path, len(path), longestSocket)}

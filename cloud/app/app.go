@@ -41,6 +41,13 @@ type Options struct {
 	Log        *slog.Logger
 	// Clock may be nil: the machine's.
 	Clock clock.Clock
+	// Net may be nil: the machine's. Another one has no admin socket.
+	Net Net
+	// Pause may be nil. It is called, and may block, before and after each
+	// transaction of ingest, where a crash can come between.
+	Pause func(ctx context.Context, step string)
+	// Poll is agenda.Options.Poll; 0: its default.
+	Poll time.Duration
 }
 
 // product and format are what the data directory is stamped with.
@@ -197,7 +204,7 @@ func (c *cloud) startUplink(ctx context.Context) error {
 	c.liveness = newLiveness(c.store, c.desk, c.o.Clock, c.log)
 	c.meter.liveness(c.liveness)
 	in := ingest.New(ingest.Options{
-		InTx: inTx(c.store, c.desk), Series: c.standby, Latest: c.latest, Publisher: c.down, Clock: c.o.Clock,
+		InTx: c.ingestInTx(), Series: c.standby, Latest: c.latest, Publisher: c.down, Clock: c.o.Clock,
 		Log: c.log.With("component", "ingest"), Metrics: c.meter.registry, Heard: c.liveness.hear,
 	})
 	gate := gatekeeper{c.door}
@@ -207,7 +214,7 @@ func (c *cloud) startUplink(ctx context.Context) error {
 		return err
 	}
 	c.broker, err = mqttbroker.New(mqttbroker.Options{
-		Listen: listen, Authenticator: gate, Authorizer: gate, Receiver: rec, Presence: rec,
+		Listen: listen, Open: c.listenMQTT, Authenticator: gate, Authorizer: gate, Receiver: rec, Presence: rec,
 		Limits: mqttbroker.EdgeLimits(), Log: c.log.With("component", "broker"),
 	})
 	if err != nil {
@@ -248,7 +255,7 @@ func (c *cloud) startPaging(ctx context.Context) error {
 		Latest: c.latest, Changes: reads, Sessions: c.sessions, Prometheus: c.prometheus, Web: builtConsole(),
 		PublicURL: c.cfg.HTTP.PublicURL, Version: c.o.Version, Demo: c.cfg.Demo, NowMS: c.nowMS, Log: c.log,
 	})
-	hook := webhook.New(c.o.Clock.Now)
+	hook := webhook.New(c.o.Clock.Now, c.dialPages())
 	if err := c.group.Defer(ctx, "webhook", func(context.Context) error { hook.Close(); return nil }); err != nil {
 		return err
 	}
@@ -258,7 +265,7 @@ func (c *cloud) startPaging(ctx context.Context) error {
 		Meter:     c.meter, Log: c.log,
 	}).Jobs()
 	for _, urgent := range []bool{true, false} {
-		r := agenda.New(agenda.Options{Store: c.store.Agenda(), Clock: c.o.Clock, Log: c.log, Jobs: jobs, UrgentOnly: urgent})
+		r := agenda.New(agenda.Options{Store: c.store.Agenda(), Clock: c.o.Clock, Log: c.log, Jobs: jobs, UrgentOnly: urgent, Poll: c.o.Poll})
 		c.store.Watch(func(x db.Committed) {
 			if x.DueMS != 0 {
 				r.Wake(x.DueMS)

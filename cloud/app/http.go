@@ -21,7 +21,7 @@ func (c *cloud) startHTTP(ctx context.Context) error {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { c.health(w, r, true) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(c.log.Handler(), slog.LevelDebug)}
 	server.RegisterOnShutdown(c.console.EndStreams) // they stay open for hours
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.cfg.HTTP.Listen)
+	ln, err := c.listen(ctx, "tcp", c.cfg.HTTP.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}

@@ -31,6 +31,17 @@ func inTx(store *db.Store, d *desk.Desk) ingest.InTx {
 	}
 }
 
+// ingestInTx is inTx with a pause before and after.
+func (c *cloud) ingestInTx() ingest.InTx {
+	in := inTx(c.store, c.desk)
+	return func(ctx context.Context, f func(ingest.Tx) error) error {
+		c.pause(ctx, "ingest.commit.before")
+		err := in(ctx, f)
+		c.pause(ctx, "ingest.commit.after")
+		return err
+	}
+}
+
 func logID(id ingest.LogID) db.LogID {
 	return db.LogID{Estate: id.Estate, Edge: id.Edge, Epoch: id.Epoch, Log: id.Log}
 }

@@ -24,7 +24,6 @@ import (
 	"github.com/linshao/linshao/edge/internal/health"
 	"github.com/linshao/linshao/edge/internal/metrics"
 	"github.com/linshao/linshao/edge/internal/outbox"
-	"github.com/linshao/linshao/edge/internal/vfs"
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/kit/datadir"
@@ -39,6 +38,12 @@ type Options struct {
 	Environ    []string
 	Version    string
 	Log        *slog.Logger
+	// Clock, Disk and Net are the machine's where nil. A Disk of another kind
+	// holds the outbox below data_dir and is not locked: nothing of data_dir
+	// is opened then.
+	Clock Clock
+	Disk  Disk
+	Net   Net
 }
 
 // product and format are what the data directory is stamped with.
@@ -60,18 +65,18 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	dir, err := datadir.Open(plan.DataDir, product, format)
+	dir, err := openDir(o, plan.DataDir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = dir.Close() }()
-	if dir.Found < format {
-		if err := dir.Stamp(format); err != nil {
-			return err
-		}
+	if dir != nil {
+		defer func() { _ = dir.Close() }()
+	}
+	if o.Clock == nil {
+		o.Clock = clock.NewSystem()
 	}
 	e := &edge{
-		o: o, plan: plan, dir: dir, log: o.Log, clock: clock.NewSystem(), group: run.NewGroup(o.Log, stopEach),
+		o: o, plan: plan, dir: dir, log: o.Log, clock: o.Clock, group: run.NewGroup(o.Log, stopEach),
 		meter: metrics.New(o.Version),
 	}
 	err = e.start(ctx)
@@ -96,9 +101,9 @@ func Run(ctx context.Context, o Options) error {
 type edge struct {
 	o     Options
 	plan  config.Plan
-	dir   *datadir.Dir
+	dir   *datadir.Dir // nil beside a Disk
 	log   *slog.Logger
-	clock *clock.System
+	clock Clock
 	group *run.Group
 	meter *metrics.Set
 	ready atomic.Bool
@@ -131,7 +136,8 @@ func (e *edge) start(ctx context.Context) error {
 func (e *edge) openOutbox(ctx context.Context) error {
 	b := e.plan.Outbox
 	var err error
-	e.outbox, err = outbox.Open(vfs.OS{}, e.dir.Path(OutboxDir), outbox.Options{
+	disk, folder := e.outboxPlace()
+	e.outbox, err = outbox.Open(disk, folder, outbox.Options{
 		MaxBytes: int64(b.MaxBytes), MaxAge: time.Duration(b.MaxAge), MinFree: unlessZero(int64(b.MinFree)),
 		Clock: e.clock, Trusted: e.clock.Trusted, Log: e.log.With("component", "outbox"),
 	})
@@ -193,7 +199,7 @@ func (e *edge) startMQTT(ctx context.Context) error {
 		logins[l.ID] = l.Password.Reveal()
 	}
 	d, err := mqtt.New(mqtt.Options{
-		Listen: listen, Devices: e.plan.Compiled, Logins: logins, Sink: e.flow, Clock: e.clock, Stats: e.meter,
+		Listen: listen, Open: e.listen, Devices: e.plan.Compiled, Logins: logins, Sink: e.flow, Clock: e.clock, Stats: e.meter,
 		Log: e.log.With("component", "mqtt"),
 	})
 	if err != nil {
@@ -251,7 +257,7 @@ func (e *edge) startPage(ctx context.Context) error {
 		ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelDebug),
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", e.plan.HTTP.Listen)
+	ln, err := e.listen(ctx, e.plan.HTTP.Listen)
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}

@@ -29,7 +29,7 @@ const trustWithin = 2 * time.Second
 type link struct {
 	*uplink.Uplink
 	flow  keeper
-	clock *clock.System
+	clock Clock
 	// devices takes commands once the drivers are up.
 	devices func() commander
 	log     *slog.Logger
@@ -102,7 +102,7 @@ func (e *edge) startUplink(ctx context.Context) error {
 	}
 	l := &link{flow: e.flow, clock: e.clock, devices: e.commander, log: e.log.With("component", "uplink"), passed: map[string]int64{}}
 	l.Uplink = uplink.New(uplink.Options{
-		URL: u.URL, Username: u.Username, Password: u.Password.Reveal(), TLS: conf, Estate: e.plan.Estate, Edge: e.plan.Edge,
+		URL: u.URL, Username: u.Username, Password: u.Password.Reveal(), TLS: conf, Dial: e.dialUplink(), Estate: e.plan.Estate, Edge: e.plan.Edge,
 		Version: e.o.Version, Boot: e.clock.Boot(), Trusted: e.clock.Trusted, Devices: described(e.plan.Compiled), Source: e.outbox,
 		Downlink: l, Clock: e.clock, Log: l.log,
 	})

@@ -48,7 +48,9 @@ type Listen struct {
 // Options make a Broker. Authenticator, Authorizer, Receiver, Log and Limits
 // are needed.
 type Options struct {
-	Listen        []Listen
+	Listen []Listen
+	// Open makes the listeners; nil: TCP.
+	Open          func(ctx context.Context, address string) (net.Listener, error)
 	Authenticator Authenticator
 	Authorizer    Authorizer
 	Receiver      Receiver
@@ -93,6 +95,11 @@ func New(o Options) (*Broker, error) {
 	if o.Treat == nil {
 		o.Treat = func(string) Treatment { return Hand }
 	}
+	if o.Open == nil {
+		o.Open = func(ctx context.Context, address string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+		}
+	}
 	b := &Broker{
 		o: o, log: o.Log, quiet: rate.NewLimiter(1, 10),
 		server: mqtt.New(&mqtt.Options{
@@ -119,7 +126,7 @@ func New(o Options) (*Broker, error) {
 func (b *Broker) Start(ctx context.Context) error {
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	for _, l := range b.o.Listen {
-		ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.Address)
+		ln, err := b.o.Open(ctx, l.Address)
 		if err != nil {
 			b.closeListeners()
 			b.cancel()

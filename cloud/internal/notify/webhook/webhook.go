@@ -23,6 +23,7 @@ import (
 
 	"github.com/linshao/linshao/cloud/internal/notify"
 	"github.com/linshao/linshao/cloud/internal/routing"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // mostRetryAfter bounds what a provider may ask for: beyond it, another
@@ -41,12 +42,19 @@ type Notifier struct {
 
 var _ notify.Notifier = (*Notifier)(nil)
 
-// New returns a Notifier. now reads a Retry-After that is a date.
-func New(now func() time.Time) *Notifier {
+// Dial connects to address, a host:port.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// New returns a Notifier. now reads a Retry-After that is a date; dial may be
+// nil: TCP.
+func New(now func() time.Time, dial Dial) *Notifier {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	}
 	transport := &http.Transport{
 		// No proxy from the environment: a page takes no way that is not in
 		// the configuration.
-		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:           dial,
 		TLSHandshakeTimeout:   5 * time.Second,
 		ResponseHeaderTimeout: notify.Deadline,
 		MaxIdleConnsPerHost:   4,
@@ -77,7 +85,9 @@ func (n *Notifier) Send(ctx context.Context, m notify.Message) notify.Outcome {
 	req.Header.Set("User-Agent", "linshao-cloud")
 	req.Header.Set("Idempotency-Key", m.ID)
 	req.Header.Set("X-Linshao-Signature", Sign(m.Channel.Secret, body))
+	chaos.At("webhook.post.before")
 	resp, err := n.client.Do(req)
+	chaos.At("webhook.post.after")
 	if err != nil {
 		return failed(err)
 	}

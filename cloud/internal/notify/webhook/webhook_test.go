@@ -33,7 +33,7 @@ func open(t *testing.T) (*webhook.Notifier, *pager.Pager) {
 			t.Error(err)
 		}
 	})
-	n := webhook.New(noon)
+	n := webhook.New(noon, nil)
 	t.Cleanup(n.Close)
 	return n, p
 }
@@ -110,7 +110,7 @@ func TestAnswers(t *testing.T) {
 			}
 			w.WriteHeader(c.status)
 		}))
-		n := webhook.New(noon)
+		n := webhook.New(noon, nil)
 		if got := n.Send(t.Context(), message(server.URL)); got != c.want {
 			t.Errorf("%d %q: got %+v", c.status, c.after, got)
 		}
@@ -125,7 +125,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 	defer elsewhere.Close()
 	server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
 	defer server.Close()
-	n := webhook.New(noon)
+	n := webhook.New(noon, nil)
 	defer n.Close()
 	if got := n.Send(t.Context(), message(server.URL)); got.State != routing.Rejected {
 		t.Errorf("got %+v", got)
@@ -135,7 +135,7 @@ func TestARedirectIsNotFollowed(t *testing.T) {
 // Where nothing can have been sent, it is rejected; where it may, unknown.
 func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
-	n := webhook.New(noon)
+	n := webhook.New(noon, nil)
 	defer n.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -44,7 +44,9 @@ type Stats interface {
 // Options make a Driver; Results and Grace have defaults, Listen may be empty
 // only in tests.
 type Options struct {
-	Listen  []mqttbroker.Listen
+	Listen []mqttbroker.Listen
+	// Open is mqttbroker.Options.Open.
+	Open    func(ctx context.Context, address string) (net.Listener, error)
 	Devices []device.Device
 	// Logins are the passwords by device id: plain, or $argon2id$ hashes.
 	Logins map[string]string
@@ -97,7 +99,7 @@ func New(o Options) (*Driver, error) {
 		return nil, err
 	}
 	d.broker, err = mqttbroker.New(mqttbroker.Options{
-		Listen: o.Listen, Authenticator: gate, Authorizer: gate, Receiver: d, Presence: d,
+		Listen: o.Listen, Open: o.Open, Authenticator: gate, Authorizer: gate, Receiver: d, Presence: d,
 		Treat: treat, Limits: o.Limits, Log: o.Log,
 	})
 	if err != nil {
