@@ -56,6 +56,8 @@ type Options struct {
 	// Acked, if set, hears of every acknowledged message. It is called from
 	// the device's goroutine and must not block for long.
 	Acked func(Entry)
+	// Impatience, if set, caps the pause before coming back; default 10 s.
+	Impatience time.Duration
 	// Obey, if set, carries out a command; nil refuses all of them.
 	Obey func(name string, args json.RawMessage) error
 }
@@ -148,7 +150,9 @@ func (d *Device) Run(ctx context.Context) error {
 			pause = 0
 		}
 		d.o.Log.Debug("device lost its gateway", "device", d.o.Device, "err", err)
-		pause = backoff(pause)
+		if pause = backoff(pause); d.o.Impatience > 0 {
+			pause = min(pause, d.o.Impatience)
+		}
 		l.rest(ctx, pause)
 	}
 	return nil

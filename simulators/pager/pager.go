@@ -53,6 +53,24 @@ type Answer struct {
 	Hang bool
 }
 
+// Verdicts of a Request.
+const (
+	Accepted = "accepted"
+	Refused  = "refused"
+	// AcceptedThenTimeout was heard, but the caller got no answer.
+	AcceptedThenTimeout = "accepted_then_timeout"
+)
+
+// Request is one message as it came in, repeated or not.
+type Request struct {
+	// Key is the Idempotency-Key: a repeated one is no new page.
+	Key     string
+	Staff   string
+	Step    int
+	Ticket  json.RawMessage
+	Verdict string
+}
+
 // Pager is a running provider.
 type Pager struct {
 	ln     net.Listener
@@ -65,6 +83,7 @@ type Pager struct {
 	scripts map[string][]Answer
 	pages   []*Page
 	forged  int
+	journal func(Request)
 	changed chan struct{} // closed and replaced at every page
 }
 
@@ -117,6 +136,14 @@ func (p *Pager) Script(staff string, answers ...Answer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.scripts[staff] = slices.Clone(answers)
+}
+
+// Journal has f hear of every well-formed, rightly signed request at the
+// instant of its verdict, in order. f must not call the pager.
+func (p *Pager) Journal(f func(Request)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.journal = f
 }
 
 // Pages returns a copy of the journal, oldest first.

@@ -2,6 +2,7 @@ package pager_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,6 +67,20 @@ func TestASignedPageIsWrittenDownOnce(t *testing.T) {
 	if g.ID != "d-1" || g.Staff != "li-wei" || g.Step != 1 || g.URL != "http://x/a/1" ||
 		!g.Verified || !g.Accepted || g.Repeats != 2 || string(g.Ticket) != `{"fault":"entrapment"}` || g.AtMS == 0 {
 		t.Errorf("%+v", g)
+	}
+}
+
+func TestTheJournalHearsOfEveryRequest(t *testing.T) {
+	c := start(t)
+	var got []string
+	c.p.Journal(func(r pager.Request) { got = append(got, r.Key+" "+r.Verdict) })
+	c.p.Script("li-wei", pager.Answer{Status: 500})
+	for range 3 {
+		c.send(t.Context(), "d-1", "li-wei", "s3cret")
+	}
+	c.send(t.Context(), "d-2", "li-wei", "guess")
+	if want := "[d-1 refused d-1 accepted d-1 accepted]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
 	}
 }
 

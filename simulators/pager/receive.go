@@ -77,16 +77,29 @@ func (p *Pager) write(g Page) Answer {
 		p.pages = append(p.pages, &g)
 		i = len(p.pages) - 1
 	}
-	switch {
-	case a.Hang:
-	case a.Status == 0 || a.Status/100 == 2:
+	switch a.verdict() {
+	case Accepted:
 		p.pages[i].Accepted = true
-	default:
+	case Refused:
 		p.pages[i].Refused++
+	}
+	if p.journal != nil {
+		p.journal(Request{Key: g.ID, Staff: g.Staff, Step: g.Step, Ticket: g.Ticket, Verdict: a.verdict()})
 	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 	return a
+}
+
+func (a Answer) verdict() string {
+	switch {
+	case a.Hang:
+		return AcceptedThenTimeout
+	case a.Status == 0 || a.Status/100 == 2:
+		return Accepted
+	default:
+		return Refused
+	}
 }
 
 func (p *Pager) next(staff string) Answer {

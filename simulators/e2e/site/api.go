@@ -2,108 +2,39 @@ package site
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
+
+	"github.com/linshao/linshao/simulators/e2e/api"
 )
 
-// Ticket is what the tests read of a ticket.
-type Ticket struct {
-	ID          string     `json:"id"`
-	Device      string     `json:"device"`
-	Fault       string     `json:"fault"`
-	Severity    string     `json:"severity"`
-	State       string     `json:"state"`
-	Condition   string     `json:"condition"`
-	Occurrences int        `json:"occurrences"`
-	Assignee    string     `json:"assignee"`
-	RaisedAt    time.Time  `json:"raised_at"`
-	ReceivedAt  time.Time  `json:"received_at"`
-	AcceptedAt  *time.Time `json:"accepted_at"`
-	Timeline    []struct {
-		Kind string    `json:"kind"`
-		At   time.Time `json:"at"`
-	} `json:"timeline"`
-}
-
-// Delivery is what the tests read of a delivery.
-type Delivery struct {
-	ID      string `json:"id"`
-	Ticket  string `json:"ticket"`
-	Step    int    `json:"step"`
-	Staff   string `json:"staff"`
-	Channel string `json:"channel"`
-	State   string `json:"state"`
-}
-
-type page[T any] struct {
-	Items      []T    `json:"items"`
-	NextCursor string `json:"next_cursor"`
-}
+// Ticket and Delivery are what the tests read of them.
+type (
+	Ticket   = api.Ticket
+	Delivery = api.Delivery
+)
 
 // Call makes one API request as the admin and returns status and body.
 func (s *Site) Call(method, path string, body any) (int, []byte) {
 	s.t.Helper()
-	status, b, err := s.call(method, path, body)
+	status, b, err := s.api().Call(s.t.Context(), method, path, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return status, b
 }
 
-func (s *Site) call(method, path string, body any) (int, []byte, error) {
-	var r io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			return 0, nil, err
-		}
-		r = strings.NewReader(string(b))
-	}
-	req, err := http.NewRequestWithContext(s.t.Context(), method, s.CloudURL+path, r)
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+s.Token)
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, b, err
-}
+func (s *Site) api() api.Client { return api.Client{Base: s.CloudURL, Token: s.Token} }
 
-// list reads every page of a list; it returns nil while the cloud is down.
-func list[T any](s *Site, path string) []T {
-	var all []T
-	cursor := ""
-	for {
-		q := path + "&limit=200"
-		if cursor != "" {
-			q += "&cursor=" + url.QueryEscape(cursor)
-		}
-		status, b, err := s.call(http.MethodGet, q, nil)
-		if err != nil || status != http.StatusOK {
-			return nil
-		}
-		p := Decode[page[T]](s.t, b)
-		all = append(all, p.Items...)
-		if p.NextCursor == "" {
-			return all
-		}
-		cursor = p.NextCursor
-	}
-}
-
-// Tickets lists the tickets that a query such as "device=gate-east-1" selects.
+// Tickets lists the tickets that a query such as "device=gate-east-1" selects;
+// it returns nil while the cloud is down.
 func (s *Site) Tickets(query string) []Ticket {
-	return list[Ticket](s, "/api/v1/tickets?"+query)
+	all, err := s.api().Tickets(s.t.Context(), query)
+	if err != nil {
+		return nil
+	}
+	return all
 }
 
 // Ticket reads one ticket.
@@ -131,25 +62,26 @@ func (s *Site) OneTicket(device string) string {
 	return found[0].ID
 }
 
-// Deliveries lists a ticket's deliveries.
+// Deliveries lists a ticket's deliveries, nil while the cloud is down.
 func (s *Site) Deliveries(ticket string) []Delivery {
-	return list[Delivery](s, "/api/v1/deliveries?ticket="+ticket)
-}
-
-// Series returns the raw samples of one series as [ms, value].
-func (s *Site) Series(device, metric string, from, to int64) [][2]float64 {
-	status, b, err := s.call(http.MethodGet, fmt.Sprintf("/api/v1/series?device=%s&metric=%s&from=%d&to=%d",
-		url.QueryEscape(Estate+":"+device), metric, from, to), nil)
-	if err != nil || status != http.StatusOK {
+	all, err := s.api().Deliveries(s.t.Context(), ticket)
+	if err != nil {
 		return nil
 	}
-	p := Decode[struct {
-		Points [][]*float64 `json:"points"`
-	}](s.t, b)
-	out := make([][2]float64, 0, len(p.Points))
-	for _, x := range p.Points {
-		if len(x) == 2 && x[0] != nil && x[1] != nil {
-			out = append(out, [2]float64{*x[0], *x[1]})
+	return all
+}
+
+// Series returns the raw samples of one series as [ms, value], nil while the
+// cloud is down.
+func (s *Site) Series(device, metric string, from, to int64) [][2]float64 {
+	points, err := s.api().Series(s.t.Context(), Estate+":"+device, metric, from, to)
+	if err != nil {
+		return nil
+	}
+	out := make([][2]float64, 0, len(points))
+	for _, p := range points {
+		if p.Value != nil {
+			out = append(out, [2]float64{float64(p.AtMS), *p.Value})
 		}
 	}
 	return out

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/linshao/linshao/simulators/e2e/daemon"
 	"github.com/linshao/linshao/simulators/netfault"
 )
 
@@ -36,7 +37,7 @@ type Site struct {
 	CloudURL, EdgeURL, EdgeMQTT, CloudMQTT, Modbus string
 	// WAN stands between edge and cloud.
 	WAN               *netfault.Proxy
-	Cloud, EdgeDaemon *Process
+	Cloud, EdgeDaemon *daemon.Daemon
 	// Token is an admin's.
 	Token string
 }
@@ -98,9 +99,17 @@ mqtt: {listen: %s}
 	s.Token = lastWord(token)
 	uplink := s.Run(nil, "linshao-cloud", "edge-credential", "create", "--config", s.Path("cloud.yaml"), "--estate", Estate, "--edge", Edge)
 	s.proxy(uplink, o)
-	s.Cloud = NewProcess(t, s.Dir, "cloud", "linshao-cloud", "serve", "--config", s.Path("cloud.yaml"), "--log-format", "text")
-	s.EdgeDaemon = NewProcess(t, s.Dir, "edge", "linshao-edge", "run", "--config", s.Path("edge.yaml"), "--log-format", "text")
+	s.Cloud = s.daemon("cloud", s.CloudURL, "serve")
+	s.EdgeDaemon = s.daemon("edge", s.EdgeURL, "run")
 	return s
+}
+
+// daemon prepares one of the two, run by its verb.
+func (s *Site) daemon(name, url, verb string) *daemon.Daemon {
+	return daemon.New(s.t, daemon.Spec{
+		Name: name, Dir: s.Dir, URL: url, Bin: Bin(s.t, "linshao-"+name),
+		Args: []string{verb, "--config", s.Path(name + ".yaml"), "--log-format", "text"},
+	})
 }
 
 // proxy puts the WAN between edge and cloud and writes edge.yaml.
