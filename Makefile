@@ -50,6 +50,13 @@ build: web ## build bin/linshao-edge, bin/linshao-cloud, bin/linshao-sim
 	cd cloud && go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/linshao-cloud ./cmd/linshao-cloud
 	cd simulators && go build -trimpath -ldflags '$(LDFLAGS)' -o ../bin/linshao-sim ./cmd/linshao-sim
 
+# The same daemons with points to die at: see protocol/kit/chaos.
+.PHONY: build-chaos
+build-chaos: web ## build bin/chaos/linshao-edge and bin/chaos/linshao-cloud, which die where told
+	@mkdir -p bin/chaos
+	cd edge && go build -tags chaos -trimpath -ldflags '$(LDFLAGS)' -o ../bin/chaos/linshao-edge ./cmd/linshao-edge
+	cd cloud && go build -tags chaos -trimpath -ldflags '$(LDFLAGS)' -o ../bin/chaos/linshao-cloud ./cmd/linshao-cloud
+
 .PHONY: run
 run: build ## build, then show the whole system on simulated estates
 	@exec bin/linshao-sim demo $(ARGS)
@@ -80,7 +87,7 @@ protocol/node_modules/.stamp: protocol/package-lock.json
 
 TESTFLAGS ?=
 .PHONY: test
-test: parts build $(SUM) test-web ## every test: units with the race detector, real servers, end to end
+test: parts build build-chaos $(SUM) test-web ## every test: units with the race detector, real servers, end to end
 	@deploy/test-go.sh "$(SUM)" "$(MODULES)" $(TESTFLAGS)
 
 .PHONY: test-web
@@ -88,16 +95,18 @@ test-web: web
 	cd cloud/web && npm run --silent check && npm run --silent test
 
 .PHONY: e2e
-e2e: parts build $(SUM) ## only the end-to-end tests
+e2e: parts build build-chaos $(SUM) ## only the end-to-end tests
 	cd simulators/e2e && $(SUM) --format testname -- -count=1 ./...
 
 .PHONY: bench
 bench: build ## measure against a peer or a limit in the same run
 	@deploy/bench.sh
 
+MODE ?= short
+ROWS ?=
 .PHONY: chaos
-chaos: build $(SUM) ## kill the real daemons under load and cut their links (part of test)
-	cd simulators/e2e && $(SUM) --format testname -- -count=1 -run Chaos ./...
+chaos: parts build build-chaos ## try to break each promise: MODE=short|full ROWS=R1,R3 (short is part of test)
+	@deploy/chaos.sh "$(MODE)" "$(ROWS)"
 
 # ---- lint ----------------------------------------------------------------
 

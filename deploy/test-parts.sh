@@ -13,6 +13,8 @@ want mbpoll mbpoll
 want victoria-metrics victoria-metrics
 want chromium chromium
 want cc gcc
+want strace strace
+want ip iproute2
 [ -e /usr/include/modbus/modbus.h ] || packages="$packages libmodbus-dev"
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages="$packages postgresql"
 
