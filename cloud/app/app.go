@@ -199,7 +199,7 @@ func (c *cloud) startSeries(ctx context.Context) error {
 }
 
 func (c *cloud) startUplink(ctx context.Context) error {
-	c.down = &downlink{store: c.store, log: c.log.With("component", "downlink")}
+	c.down = &downlink{store: c.store, clock: c.o.Clock, log: c.log.With("component", "downlink")}
 	c.desk = desk.New(desk.Options{Clocks: desk.DefaultClocks(), Downlink: c.down.transitions, Route: dispatch.RouteItem, Log: c.log})
 	c.liveness = newLiveness(c.store, c.desk, c.o.Clock, c.log)
 	c.meter.liveness(c.liveness)

@@ -13,6 +13,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/notify/mqtt"
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/chaos"
+	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/kit/mqttbroker"
 	"github.com/linshao/linshao/protocol/limit"
 	"github.com/linshao/linshao/protocol/ticket"
@@ -120,6 +121,7 @@ func (r *receiver) Publish(ctx context.Context, m mqttbroker.Message, ack func(e
 	case err != nil:
 		r.log.Warn("message refused", "estate", u.Estate, "edge", u.Edge, "leaf", leaf, "err", err)
 	case leaf == topic.UpHello:
+		r.down.greet(u, m.Payload)
 		r.down.welcome(ctx, u)
 	}
 	ack(err)
@@ -136,12 +138,31 @@ func (r *receiver) Changed(id mqttbroker.Identity, online, _ bool) {
 type downlink struct {
 	broker *mqttbroker.Broker
 	store  *db.Store
+	clock  clock.Clock
 	log    *slog.Logger
 }
 
 // Publish implements ingest.Publisher.
 func (d *downlink) Publish(_ context.Context, name string, payload []byte, retain bool) error {
 	return d.broker.Publish(name, payload, 1, retain)
+}
+
+// greet answers a hello that was taken [P-5.7].
+func (d *downlink) greet(u topic.Uplink, payload []byte) {
+	h, err := envelope.DecodeHello(payload)
+	var b []byte
+	if err == nil {
+		b, err = envelope.EncodeWelcome(envelope.Welcome{
+			Schema: envelope.SchemaVersion, Capabilities: []string{envelope.CanCorrect}, Session: h.Session,
+			CloudMS: clock.NowMS(d.clock),
+		})
+	}
+	if err == nil {
+		err = d.broker.Publish(u.Welcome(), b, 1, false)
+	}
+	if err != nil {
+		d.log.Warn("an edge's hello is not answered", "estate", u.Estate, "edge", u.Edge, "err", err)
+	}
 }
 
 // transitions tells an edge what was decided in the cloud.

@@ -3,6 +3,7 @@ package envelope
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -174,6 +175,32 @@ func DecodeHello(b []byte) (Hello, error) {
 	return fromHello(m), nil
 }
 
+// EncodeWelcome returns the payload of down/welcome.
+func EncodeWelcome(w Welcome) ([]byte, error) {
+	m := &pb.Welcome{}
+	m.SetSchema(w.Schema)
+	m.SetCapabilities(w.Capabilities)
+	m.SetSession(w.Session)
+	m.SetCloudMs(w.CloudMS)
+	m.SetRefused(w.Refused)
+	b, err := proto.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode welcome: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeWelcome is the inverse of EncodeWelcome.
+func DecodeWelcome(b []byte) (Welcome, error) {
+	m := &pb.Welcome{}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return Welcome{}, fmt.Errorf("decode welcome: %w", err)
+	}
+	return Welcome{
+		Schema: m.GetSchema(), Capabilities: m.GetCapabilities(), Session: m.GetSession(), CloudMS: m.GetCloudMs(), Refused: m.GetRefused(),
+	}, nil
+}
+
 // EncodeCommand returns the payload of down/command.
 func EncodeCommand(c Command) ([]byte, error) {
 	m := &pb.Command{}
@@ -181,6 +208,7 @@ func EncodeCommand(c Command) ([]byte, error) {
 	m.SetDevice(c.Device)
 	m.SetName(c.Name)
 	m.SetArgs(c.Args)
+	m.SetIssuedMs(c.IssuedMS)
 	m.SetExpiresMs(c.ExpiresMS)
 	b, err := proto.Marshal(m)
 	if err != nil {
@@ -195,12 +223,17 @@ func DecodeCommand(b []byte) (Command, error) {
 	if err := proto.Unmarshal(b, m); err != nil {
 		return Command{}, fmt.Errorf("decode command: %w", err)
 	}
-	return Command{ID: m.GetId(), Device: m.GetDevice(), Name: m.GetName(), Args: m.GetArgs(), ExpiresMS: m.GetExpiresMs()}, nil
+	return Command{
+		ID: m.GetId(), Device: m.GetDevice(), Name: m.GetName(), Args: m.GetArgs(), IssuedMS: m.GetIssuedMs(), ExpiresMS: m.GetExpiresMs(),
+	}, nil
 }
 
 func toEnvelope(e Envelope) *pb.Envelope {
 	m := &pb.Envelope{}
 	m.SetSchema(e.Schema)
+	if e.LeastSchema != 0 {
+		m.SetLeastSchema(e.LeastSchema)
+	}
 	m.SetEstate(e.Estate)
 	m.SetEdge(e.Edge)
 	m.SetEpoch(e.Epoch)
@@ -215,7 +248,7 @@ func toEnvelope(e Envelope) *pb.Envelope {
 
 func fromEnvelope(m *pb.Envelope) (Envelope, error) {
 	e := Envelope{
-		Schema: m.GetSchema(), Estate: m.GetEstate(), Edge: m.GetEdge(), Epoch: m.GetEpoch(),
+		Schema: m.GetSchema(), LeastSchema: m.GetLeastSchema(), Estate: m.GetEstate(), Edge: m.GetEdge(), Epoch: m.GetEpoch(),
 		Log: fromLog(m.GetLog()), Lane: fromLane(m.GetLane()), Head: Sequence(m.GetHead()),
 	}
 	var err error
@@ -268,11 +301,18 @@ func toOrigin(o telemetry.Origin) *pb.Origin {
 	m.SetMonoMs(o.MonoMS)
 	m.SetEdgeMs(o.EdgeMS)
 	m.SetClockTrusted(o.ClockTrusted)
+	if o.SkewKnown {
+		m.SetSkewMs(o.SkewMS)
+		m.SetSkewErrorMs(uint32(max(0, min(o.SkewErrorMS, math.MaxUint32))))
+	}
 	return m
 }
 
 func fromOrigin(m *pb.Origin) telemetry.Origin {
-	return telemetry.Origin{Boot: m.GetBoot(), MonoMS: m.GetMonoMs(), EdgeMS: m.GetEdgeMs(), ClockTrusted: m.GetClockTrusted()}
+	return telemetry.Origin{
+		Boot: m.GetBoot(), MonoMS: m.GetMonoMs(), EdgeMS: m.GetEdgeMs(), ClockTrusted: m.GetClockTrusted(),
+		SkewKnown: m.HasSkewMs(), SkewMS: m.GetSkewMs(), SkewErrorMS: int64(m.GetSkewErrorMs()),
+	}
 }
 
 func toEvent(e telemetry.Event) *pb.Event {

@@ -66,7 +66,10 @@ type Record struct {
 
 // Envelope is one message up: a run of records of one log, merged.
 type Envelope struct {
-	Schema       uint32
+	Schema uint32
+	// LeastSchema is the lowest schema that a receiver must know to take it;
+	// 0: any [P-3.6].
+	LeastSchema  uint32
 	Estate, Edge string
 	// Epoch identifies one life of the edge's logs; a log that lost its tail
 	// starts a new one. It is a UUIDv7.
@@ -127,7 +130,9 @@ type LogHead struct {
 
 // Hello opens every connection of an edge.
 type Hello struct {
-	Schema       uint32
+	Schema uint32
+	// LeastSchema is what this edge demands of the cloud; 0: nothing.
+	LeastSchema  uint32
 	Capabilities []string
 	Estate, Edge string
 	Version      string
@@ -142,11 +147,44 @@ type Hello struct {
 	Devices           []Device
 }
 
-// Command asks the edge to do something, once, before it expires.
+// Welcome is the cloud's answer to a Hello [P-5.7].
+type Welcome struct {
+	Schema       uint32
+	Capabilities []string
+	// Session is that of the Hello.
+	Session string
+	// CloudMS is the cloud's clock, for the edge's skew estimate.
+	CloudMS int64
+	// Refused is a stable code that says why the edge is not taken; empty: it
+	// is.
+	Refused string
+}
+
+// Codes of Welcome.Refused.
+const (
+	// RefusedClone: two machines run from copies of one disk.
+	RefusedClone = "clone"
+	// RefusedSchema: the edge demands a newer schema than the cloud knows.
+	RefusedSchema = "schema_too_new"
+)
+
+// Capabilities of the cloud that a Welcome may name. What a receiver can leave
+// unread needs none [P-3.6].
+const (
+	// CanCorrect: the cloud puts times right by an Origin's skew [P-5.6].
+	CanCorrect = "skew"
+)
+
+// Understands reports whether this build can take a message that demands
+// leastSchema.
+func Understands(leastSchema uint32) bool { return leastSchema <= SchemaVersion }
+
+// Command asks the edge to do something, once, before it expires. Both times
+// are of the cloud's clock.
 type Command struct {
-	ID        string
-	Device    string
-	Name      string
-	Args      []byte
-	ExpiresMS int64
+	ID                  string
+	Device              string
+	Name                string
+	Args                []byte
+	IssuedMS, ExpiresMS int64
 }

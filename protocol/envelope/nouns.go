@@ -187,6 +187,9 @@ func fromSubject(m *pb.Subject) ticket.Subject {
 func toHello(h Hello) *pb.Hello {
 	m := &pb.Hello{}
 	m.SetSchema(h.Schema)
+	if h.LeastSchema != 0 {
+		m.SetLeastSchema(h.LeastSchema)
+	}
 	m.SetCapabilities(h.Capabilities)
 	m.SetEstate(h.Estate)
 	m.SetEdge(h.Edge)
@@ -210,7 +213,7 @@ func toHello(h Hello) *pb.Hello {
 
 func fromHello(m *pb.Hello) Hello {
 	return Hello{
-		Schema: m.GetSchema(), Capabilities: m.GetCapabilities(), Estate: m.GetEstate(), Edge: m.GetEdge(), Version: m.GetVersion(),
+		Schema: m.GetSchema(), LeastSchema: m.GetLeastSchema(), Capabilities: m.GetCapabilities(), Estate: m.GetEstate(), Edge: m.GetEdge(), Version: m.GetVersion(),
 		Epoch: m.GetEpoch(), Session: m.GetSession(), Previous: m.GetPrevious(), Boot: m.GetBoot(), EdgeMS: m.GetEdgeMs(),
 		ClockTrusted: m.GetClockTrusted(),
 		Heads: mapSlice(m.GetHeads(), func(p *pb.LogHead) LogHead {

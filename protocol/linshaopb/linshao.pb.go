@@ -440,6 +440,8 @@ type Origin struct {
 	xxx_hidden_MonoMs       int64                  `protobuf:"varint,2,opt,name=mono_ms,json=monoMs"`
 	xxx_hidden_EdgeMs       int64                  `protobuf:"varint,3,opt,name=edge_ms,json=edgeMs"`
 	xxx_hidden_ClockTrusted bool                   `protobuf:"varint,4,opt,name=clock_trusted,json=clockTrusted"`
+	xxx_hidden_SkewMs       int64                  `protobuf:"zigzag64,5,opt,name=skew_ms,json=skewMs"`
+	xxx_hidden_SkewErrorMs  uint32                 `protobuf:"varint,6,opt,name=skew_error_ms,json=skewErrorMs"`
 	XXX_raceDetectHookData  protoimpl.RaceDetectHookData
 	XXX_presence            [1]uint32
 	unknownFields           protoimpl.UnknownFields
@@ -502,24 +504,48 @@ func (x *Origin) GetClockTrusted() bool {
 	return false
 }
 
+func (x *Origin) GetSkewMs() int64 {
+	if x != nil {
+		return x.xxx_hidden_SkewMs
+	}
+	return 0
+}
+
+func (x *Origin) GetSkewErrorMs() uint32 {
+	if x != nil {
+		return x.xxx_hidden_SkewErrorMs
+	}
+	return 0
+}
+
 func (x *Origin) SetBoot(v string) {
 	x.xxx_hidden_Boot = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 4)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 6)
 }
 
 func (x *Origin) SetMonoMs(v int64) {
 	x.xxx_hidden_MonoMs = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 4)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 6)
 }
 
 func (x *Origin) SetEdgeMs(v int64) {
 	x.xxx_hidden_EdgeMs = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 4)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 6)
 }
 
 func (x *Origin) SetClockTrusted(v bool) {
 	x.xxx_hidden_ClockTrusted = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 4)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 6)
+}
+
+func (x *Origin) SetSkewMs(v int64) {
+	x.xxx_hidden_SkewMs = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 6)
+}
+
+func (x *Origin) SetSkewErrorMs(v uint32) {
+	x.xxx_hidden_SkewErrorMs = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 6)
 }
 
 func (x *Origin) HasBoot() bool {
@@ -550,6 +576,20 @@ func (x *Origin) HasClockTrusted() bool {
 	return protoimpl.X.Present(&(x.XXX_presence[0]), 3)
 }
 
+func (x *Origin) HasSkewMs() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 4)
+}
+
+func (x *Origin) HasSkewErrorMs() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 5)
+}
+
 func (x *Origin) ClearBoot() {
 	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
 	x.xxx_hidden_Boot = nil
@@ -570,6 +610,16 @@ func (x *Origin) ClearClockTrusted() {
 	x.xxx_hidden_ClockTrusted = false
 }
 
+func (x *Origin) ClearSkewMs() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 4)
+	x.xxx_hidden_SkewMs = 0
+}
+
+func (x *Origin) ClearSkewErrorMs() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 5)
+	x.xxx_hidden_SkewErrorMs = 0
+}
+
 type Origin_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -577,6 +627,10 @@ type Origin_builder struct {
 	MonoMs       *int64
 	EdgeMs       *int64
 	ClockTrusted *bool
+	// Set once this boot's clock was compared with the cloud's [P-5.5]: how far
+	// edge_ms is ahead of the cloud's clock, and by how much that may be wrong.
+	SkewMs      *int64
+	SkewErrorMs *uint32
 }
 
 func (b0 Origin_builder) Build() *Origin {
@@ -584,20 +638,28 @@ func (b0 Origin_builder) Build() *Origin {
 	b, x := &b0, m0
 	_, _ = b, x
 	if b.Boot != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 4)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 6)
 		x.xxx_hidden_Boot = b.Boot
 	}
 	if b.MonoMs != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 4)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 6)
 		x.xxx_hidden_MonoMs = *b.MonoMs
 	}
 	if b.EdgeMs != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 4)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 6)
 		x.xxx_hidden_EdgeMs = *b.EdgeMs
 	}
 	if b.ClockTrusted != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 4)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 6)
 		x.xxx_hidden_ClockTrusted = *b.ClockTrusted
+	}
+	if b.SkewMs != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 6)
+		x.xxx_hidden_SkewMs = *b.SkewMs
+	}
+	if b.SkewErrorMs != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 6)
+		x.xxx_hidden_SkewErrorMs = *b.SkewErrorMs
 	}
 	return m0
 }
@@ -2716,6 +2778,7 @@ type Envelope struct {
 	xxx_hidden_Missing     *[]*Gap                `protobuf:"bytes,8,rep,name=missing"`
 	xxx_hidden_Head        uint64                 `protobuf:"varint,9,opt,name=head"`
 	xxx_hidden_Record      *Record                `protobuf:"bytes,10,opt,name=record"`
+	xxx_hidden_LeastSchema uint32                 `protobuf:"varint,11,opt,name=least_schema,json=leastSchema"`
 	XXX_raceDetectHookData protoimpl.RaceDetectHookData
 	XXX_presence           [1]uint32
 	unknownFields          protoimpl.UnknownFields
@@ -2834,34 +2897,41 @@ func (x *Envelope) GetRecord() *Record {
 	return nil
 }
 
+func (x *Envelope) GetLeastSchema() uint32 {
+	if x != nil {
+		return x.xxx_hidden_LeastSchema
+	}
+	return 0
+}
+
 func (x *Envelope) SetSchema(v uint32) {
 	x.xxx_hidden_Schema = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 11)
 }
 
 func (x *Envelope) SetEstate(v string) {
 	x.xxx_hidden_Estate = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 11)
 }
 
 func (x *Envelope) SetEdge(v string) {
 	x.xxx_hidden_Edge = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 11)
 }
 
 func (x *Envelope) SetEpoch(v string) {
 	x.xxx_hidden_Epoch = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 11)
 }
 
 func (x *Envelope) SetLog(v Log) {
 	x.xxx_hidden_Log = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 11)
 }
 
 func (x *Envelope) SetLane(v Lane) {
 	x.xxx_hidden_Lane = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 11)
 }
 
 func (x *Envelope) SetSequences(v []*Range) {
@@ -2874,11 +2944,16 @@ func (x *Envelope) SetMissing(v []*Gap) {
 
 func (x *Envelope) SetHead(v uint64) {
 	x.xxx_hidden_Head = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 8, 10)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 8, 11)
 }
 
 func (x *Envelope) SetRecord(v *Record) {
 	x.xxx_hidden_Record = v
+}
+
+func (x *Envelope) SetLeastSchema(v uint32) {
+	x.xxx_hidden_LeastSchema = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 10, 11)
 }
 
 func (x *Envelope) HasSchema() bool {
@@ -2937,6 +3012,13 @@ func (x *Envelope) HasRecord() bool {
 	return x.xxx_hidden_Record != nil
 }
 
+func (x *Envelope) HasLeastSchema() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 10)
+}
+
 func (x *Envelope) ClearSchema() {
 	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
 	x.xxx_hidden_Schema = 0
@@ -2976,6 +3058,11 @@ func (x *Envelope) ClearRecord() {
 	x.xxx_hidden_Record = nil
 }
 
+func (x *Envelope) ClearLeastSchema() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 10)
+	x.xxx_hidden_LeastSchema = 0
+}
+
 type Envelope_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -2989,6 +3076,8 @@ type Envelope_builder struct {
 	Missing   []*Gap
 	Head      *uint64
 	Record    *Record
+	// The lowest schema that a receiver must know to take this; 0: any [P-3.6].
+	LeastSchema *uint32
 }
 
 func (b0 Envelope_builder) Build() *Envelope {
@@ -2996,36 +3085,40 @@ func (b0 Envelope_builder) Build() *Envelope {
 	b, x := &b0, m0
 	_, _ = b, x
 	if b.Schema != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 11)
 		x.xxx_hidden_Schema = *b.Schema
 	}
 	if b.Estate != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 11)
 		x.xxx_hidden_Estate = b.Estate
 	}
 	if b.Edge != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 11)
 		x.xxx_hidden_Edge = b.Edge
 	}
 	if b.Epoch != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 11)
 		x.xxx_hidden_Epoch = b.Epoch
 	}
 	if b.Log != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 11)
 		x.xxx_hidden_Log = *b.Log
 	}
 	if b.Lane != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 11)
 		x.xxx_hidden_Lane = *b.Lane
 	}
 	x.xxx_hidden_Sequences = &b.Sequences
 	x.xxx_hidden_Missing = &b.Missing
 	if b.Head != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 8, 10)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 8, 11)
 		x.xxx_hidden_Head = *b.Head
 	}
 	x.xxx_hidden_Record = b.Record
+	if b.LeastSchema != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 10, 11)
+		x.xxx_hidden_LeastSchema = *b.LeastSchema
+	}
 	return m0
 }
 
@@ -3752,6 +3845,7 @@ type Hello struct {
 	xxx_hidden_ClockTrusted bool                   `protobuf:"varint,11,opt,name=clock_trusted,json=clockTrusted"`
 	xxx_hidden_Heads        *[]*LogHead            `protobuf:"bytes,12,rep,name=heads"`
 	xxx_hidden_Devices      *[]*Device             `protobuf:"bytes,13,rep,name=devices"`
+	xxx_hidden_LeastSchema  uint32                 `protobuf:"varint,14,opt,name=least_schema,json=leastSchema"`
 	XXX_raceDetectHookData  protoimpl.RaceDetectHookData
 	XXX_presence            [1]uint32
 	unknownFields           protoimpl.UnknownFields
@@ -3899,9 +3993,16 @@ func (x *Hello) GetDevices() []*Device {
 	return nil
 }
 
+func (x *Hello) GetLeastSchema() uint32 {
+	if x != nil {
+		return x.xxx_hidden_LeastSchema
+	}
+	return 0
+}
+
 func (x *Hello) SetSchema(v uint32) {
 	x.xxx_hidden_Schema = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 14)
 }
 
 func (x *Hello) SetCapabilities(v []string) {
@@ -3910,47 +4011,47 @@ func (x *Hello) SetCapabilities(v []string) {
 
 func (x *Hello) SetEstate(v string) {
 	x.xxx_hidden_Estate = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 14)
 }
 
 func (x *Hello) SetEdge(v string) {
 	x.xxx_hidden_Edge = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 14)
 }
 
 func (x *Hello) SetVersion(v string) {
 	x.xxx_hidden_Version = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 14)
 }
 
 func (x *Hello) SetEpoch(v string) {
 	x.xxx_hidden_Epoch = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 14)
 }
 
 func (x *Hello) SetSession(v string) {
 	x.xxx_hidden_Session = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 6, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 6, 14)
 }
 
 func (x *Hello) SetPrevious(v string) {
 	x.xxx_hidden_Previous = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 7, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 7, 14)
 }
 
 func (x *Hello) SetBoot(v string) {
 	x.xxx_hidden_Boot = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 8, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 8, 14)
 }
 
 func (x *Hello) SetEdgeMs(v int64) {
 	x.xxx_hidden_EdgeMs = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 9, 14)
 }
 
 func (x *Hello) SetClockTrusted(v bool) {
 	x.xxx_hidden_ClockTrusted = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 10, 13)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 10, 14)
 }
 
 func (x *Hello) SetHeads(v []*LogHead) {
@@ -3959,6 +4060,11 @@ func (x *Hello) SetHeads(v []*LogHead) {
 
 func (x *Hello) SetDevices(v []*Device) {
 	x.xxx_hidden_Devices = &v
+}
+
+func (x *Hello) SetLeastSchema(v uint32) {
+	x.xxx_hidden_LeastSchema = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 13, 14)
 }
 
 func (x *Hello) HasSchema() bool {
@@ -4031,6 +4137,13 @@ func (x *Hello) HasClockTrusted() bool {
 	return protoimpl.X.Present(&(x.XXX_presence[0]), 10)
 }
 
+func (x *Hello) HasLeastSchema() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 13)
+}
+
 func (x *Hello) ClearSchema() {
 	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
 	x.xxx_hidden_Schema = 0
@@ -4081,6 +4194,11 @@ func (x *Hello) ClearClockTrusted() {
 	x.xxx_hidden_ClockTrusted = false
 }
 
+func (x *Hello) ClearLeastSchema() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 13)
+	x.xxx_hidden_LeastSchema = 0
+}
+
 type Hello_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -4097,6 +4215,8 @@ type Hello_builder struct {
 	ClockTrusted *bool
 	Heads        []*LogHead
 	Devices      []*Device
+	// As in Envelope: what this edge's messages demand of the cloud.
+	LeastSchema *uint32
 }
 
 func (b0 Hello_builder) Build() *Hello {
@@ -4104,48 +4224,241 @@ func (b0 Hello_builder) Build() *Hello {
 	b, x := &b0, m0
 	_, _ = b, x
 	if b.Schema != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 14)
 		x.xxx_hidden_Schema = *b.Schema
 	}
 	x.xxx_hidden_Capabilities = b.Capabilities
 	if b.Estate != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 14)
 		x.xxx_hidden_Estate = b.Estate
 	}
 	if b.Edge != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 14)
 		x.xxx_hidden_Edge = b.Edge
 	}
 	if b.Version != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 14)
 		x.xxx_hidden_Version = b.Version
 	}
 	if b.Epoch != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 14)
 		x.xxx_hidden_Epoch = b.Epoch
 	}
 	if b.Session != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 6, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 6, 14)
 		x.xxx_hidden_Session = b.Session
 	}
 	if b.Previous != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 7, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 7, 14)
 		x.xxx_hidden_Previous = b.Previous
 	}
 	if b.Boot != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 8, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 8, 14)
 		x.xxx_hidden_Boot = b.Boot
 	}
 	if b.EdgeMs != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 9, 14)
 		x.xxx_hidden_EdgeMs = *b.EdgeMs
 	}
 	if b.ClockTrusted != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 10, 13)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 10, 14)
 		x.xxx_hidden_ClockTrusted = *b.ClockTrusted
 	}
 	x.xxx_hidden_Heads = &b.Heads
 	x.xxx_hidden_Devices = &b.Devices
+	if b.LeastSchema != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 13, 14)
+		x.xxx_hidden_LeastSchema = *b.LeastSchema
+	}
+	return m0
+}
+
+// Welcome is the cloud's answer to a Hello [P-5.7].
+type Welcome struct {
+	state                   protoimpl.MessageState `protogen:"opaque.v1"`
+	xxx_hidden_Schema       uint32                 `protobuf:"varint,1,opt,name=schema"`
+	xxx_hidden_Capabilities []string               `protobuf:"bytes,2,rep,name=capabilities"`
+	xxx_hidden_Session      *string                `protobuf:"bytes,3,opt,name=session"`
+	xxx_hidden_CloudMs      int64                  `protobuf:"varint,4,opt,name=cloud_ms,json=cloudMs"`
+	xxx_hidden_Refused      *string                `protobuf:"bytes,5,opt,name=refused"`
+	XXX_raceDetectHookData  protoimpl.RaceDetectHookData
+	XXX_presence            [1]uint32
+	unknownFields           protoimpl.UnknownFields
+	sizeCache               protoimpl.SizeCache
+}
+
+func (x *Welcome) Reset() {
+	*x = Welcome{}
+	mi := &file_linshao_v1_linshao_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Welcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Welcome) ProtoMessage() {}
+
+func (x *Welcome) ProtoReflect() protoreflect.Message {
+	mi := &file_linshao_v1_linshao_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+func (x *Welcome) GetSchema() uint32 {
+	if x != nil {
+		return x.xxx_hidden_Schema
+	}
+	return 0
+}
+
+func (x *Welcome) GetCapabilities() []string {
+	if x != nil {
+		return x.xxx_hidden_Capabilities
+	}
+	return nil
+}
+
+func (x *Welcome) GetSession() string {
+	if x != nil {
+		if x.xxx_hidden_Session != nil {
+			return *x.xxx_hidden_Session
+		}
+		return ""
+	}
+	return ""
+}
+
+func (x *Welcome) GetCloudMs() int64 {
+	if x != nil {
+		return x.xxx_hidden_CloudMs
+	}
+	return 0
+}
+
+func (x *Welcome) GetRefused() string {
+	if x != nil {
+		if x.xxx_hidden_Refused != nil {
+			return *x.xxx_hidden_Refused
+		}
+		return ""
+	}
+	return ""
+}
+
+func (x *Welcome) SetSchema(v uint32) {
+	x.xxx_hidden_Schema = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 5)
+}
+
+func (x *Welcome) SetCapabilities(v []string) {
+	x.xxx_hidden_Capabilities = v
+}
+
+func (x *Welcome) SetSession(v string) {
+	x.xxx_hidden_Session = &v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 5)
+}
+
+func (x *Welcome) SetCloudMs(v int64) {
+	x.xxx_hidden_CloudMs = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 5)
+}
+
+func (x *Welcome) SetRefused(v string) {
+	x.xxx_hidden_Refused = &v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 5)
+}
+
+func (x *Welcome) HasSchema() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 0)
+}
+
+func (x *Welcome) HasSession() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 2)
+}
+
+func (x *Welcome) HasCloudMs() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 3)
+}
+
+func (x *Welcome) HasRefused() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 4)
+}
+
+func (x *Welcome) ClearSchema() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
+	x.xxx_hidden_Schema = 0
+}
+
+func (x *Welcome) ClearSession() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 2)
+	x.xxx_hidden_Session = nil
+}
+
+func (x *Welcome) ClearCloudMs() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 3)
+	x.xxx_hidden_CloudMs = 0
+}
+
+func (x *Welcome) ClearRefused() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 4)
+	x.xxx_hidden_Refused = nil
+}
+
+type Welcome_builder struct {
+	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
+
+	Schema *uint32
+	// What the cloud understands beyond its schema.
+	Capabilities []string
+	// The session of the Hello that is answered.
+	Session *string
+	CloudMs *int64
+	// Why this edge is not taken; empty: it is.
+	Refused *string
+}
+
+func (b0 Welcome_builder) Build() *Welcome {
+	m0 := &Welcome{}
+	b, x := &b0, m0
+	_, _ = b, x
+	if b.Schema != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 5)
+		x.xxx_hidden_Schema = *b.Schema
+	}
+	x.xxx_hidden_Capabilities = b.Capabilities
+	if b.Session != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 5)
+		x.xxx_hidden_Session = b.Session
+	}
+	if b.CloudMs != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 5)
+		x.xxx_hidden_CloudMs = *b.CloudMs
+	}
+	if b.Refused != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 5)
+		x.xxx_hidden_Refused = b.Refused
+	}
 	return m0
 }
 
@@ -4157,6 +4470,7 @@ type Command struct {
 	xxx_hidden_Name        *string                `protobuf:"bytes,3,opt,name=name"`
 	xxx_hidden_Args        []byte                 `protobuf:"bytes,4,opt,name=args"`
 	xxx_hidden_ExpiresMs   int64                  `protobuf:"varint,5,opt,name=expires_ms,json=expiresMs"`
+	xxx_hidden_IssuedMs    int64                  `protobuf:"varint,6,opt,name=issued_ms,json=issuedMs"`
 	XXX_raceDetectHookData protoimpl.RaceDetectHookData
 	XXX_presence           [1]uint32
 	unknownFields          protoimpl.UnknownFields
@@ -4165,7 +4479,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_linshao_v1_linshao_proto_msgTypes[17]
+	mi := &file_linshao_v1_linshao_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4177,7 +4491,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_linshao_v1_linshao_proto_msgTypes[17]
+	mi := &file_linshao_v1_linshao_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4232,19 +4546,26 @@ func (x *Command) GetExpiresMs() int64 {
 	return 0
 }
 
+func (x *Command) GetIssuedMs() int64 {
+	if x != nil {
+		return x.xxx_hidden_IssuedMs
+	}
+	return 0
+}
+
 func (x *Command) SetId(v string) {
 	x.xxx_hidden_Id = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 0, 6)
 }
 
 func (x *Command) SetDevice(v string) {
 	x.xxx_hidden_Device = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 1, 6)
 }
 
 func (x *Command) SetName(v string) {
 	x.xxx_hidden_Name = &v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 2, 6)
 }
 
 func (x *Command) SetArgs(v []byte) {
@@ -4252,12 +4573,17 @@ func (x *Command) SetArgs(v []byte) {
 		v = []byte{}
 	}
 	x.xxx_hidden_Args = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 3, 6)
 }
 
 func (x *Command) SetExpiresMs(v int64) {
 	x.xxx_hidden_ExpiresMs = v
-	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 5)
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 4, 6)
+}
+
+func (x *Command) SetIssuedMs(v int64) {
+	x.xxx_hidden_IssuedMs = v
+	protoimpl.X.SetPresent(&(x.XXX_presence[0]), 5, 6)
 }
 
 func (x *Command) HasId() bool {
@@ -4295,6 +4621,13 @@ func (x *Command) HasExpiresMs() bool {
 	return protoimpl.X.Present(&(x.XXX_presence[0]), 4)
 }
 
+func (x *Command) HasIssuedMs() bool {
+	if x == nil {
+		return false
+	}
+	return protoimpl.X.Present(&(x.XXX_presence[0]), 5)
+}
+
 func (x *Command) ClearId() {
 	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 0)
 	x.xxx_hidden_Id = nil
@@ -4320,6 +4653,11 @@ func (x *Command) ClearExpiresMs() {
 	x.xxx_hidden_ExpiresMs = 0
 }
 
+func (x *Command) ClearIssuedMs() {
+	protoimpl.X.ClearPresent(&(x.XXX_presence[0]), 5)
+	x.xxx_hidden_IssuedMs = 0
+}
+
 type Command_builder struct {
 	_ [0]func() // Prevents comparability and use of unkeyed literals for the builder.
 
@@ -4328,6 +4666,8 @@ type Command_builder struct {
 	Name      *string
 	Args      []byte
 	ExpiresMs *int64
+	// When it was given, by the cloud's clock; one without is not run [P-7.1].
+	IssuedMs *int64
 }
 
 func (b0 Command_builder) Build() *Command {
@@ -4335,24 +4675,28 @@ func (b0 Command_builder) Build() *Command {
 	b, x := &b0, m0
 	_, _ = b, x
 	if b.Id != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 0, 6)
 		x.xxx_hidden_Id = b.Id
 	}
 	if b.Device != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 1, 6)
 		x.xxx_hidden_Device = b.Device
 	}
 	if b.Name != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 2, 6)
 		x.xxx_hidden_Name = b.Name
 	}
 	if b.Args != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 3, 6)
 		x.xxx_hidden_Args = b.Args
 	}
 	if b.ExpiresMs != nil {
-		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 5)
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 4, 6)
 		x.xxx_hidden_ExpiresMs = *b.ExpiresMs
+	}
+	if b.IssuedMs != nil {
+		protoimpl.X.SetPresentNonAtomic(&(x.XXX_presence[0]), 5, 6)
+		x.xxx_hidden_IssuedMs = *b.IssuedMs
 	}
 	return m0
 }
@@ -4370,12 +4714,14 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	"\x05range\x18\x01 \x01(\v2\x11.linshao.v1.RangeR\x05range\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x17\n" +
 	"\afrom_ms\x18\x03 \x01(\x03R\x06fromMs\x12\x13\n" +
-	"\x05to_ms\x18\x04 \x01(\x03R\x04toMs\"s\n" +
+	"\x05to_ms\x18\x04 \x01(\x03R\x04toMs\"\xb0\x01\n" +
 	"\x06Origin\x12\x12\n" +
 	"\x04boot\x18\x01 \x01(\tR\x04boot\x12\x17\n" +
 	"\amono_ms\x18\x02 \x01(\x03R\x06monoMs\x12\x17\n" +
 	"\aedge_ms\x18\x03 \x01(\x03R\x06edgeMs\x12#\n" +
-	"\rclock_trusted\x18\x04 \x01(\bR\fclockTrusted\"\xed\x03\n" +
+	"\rclock_trusted\x18\x04 \x01(\bR\fclockTrusted\x12\x17\n" +
+	"\askew_ms\x18\x05 \x01(\x12R\x06skewMs\x12\"\n" +
+	"\rskew_error_ms\x18\x06 \x01(\rR\vskewErrorMs\"\xed\x03\n" +
 	"\aSamples\x12\x18\n" +
 	"\astrings\x18\x01 \x03(\tR\astrings\x12\x16\n" +
 	"\x06device\x18\x02 \x03(\rR\x06device\x12\x12\n" +
@@ -4463,7 +4809,7 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	"\x05local\x18\x05 \x01(\bR\x05local\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x06 \x01(\fR\n" +
-	"checkpoint\"\xc9\x02\n" +
+	"checkpoint\"\xec\x02\n" +
 	"\bEnvelope\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x16\n" +
 	"\x06estate\x18\x02 \x01(\tR\x06estate\x12\x12\n" +
@@ -4475,7 +4821,8 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	"\amissing\x18\b \x03(\v2\x0f.linshao.v1.GapR\amissing\x12\x12\n" +
 	"\x04head\x18\t \x01(\x04R\x04head\x12*\n" +
 	"\x06record\x18\n" +
-	" \x01(\v2\x12.linshao.v1.RecordR\x06record\"\xed\x01\n" +
+	" \x01(\v2\x12.linshao.v1.RecordR\x06record\x12!\n" +
+	"\fleast_schema\x18\v \x01(\rR\vleastSchema\"\xed\x01\n" +
 	"\aReceipt\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12!\n" +
@@ -4500,7 +4847,7 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	"\aLogHead\x12!\n" +
 	"\x03log\x18\x01 \x01(\x0e2\x0f.linshao.v1.LogR\x03log\x12\x12\n" +
 	"\x04head\x18\x02 \x01(\x04R\x04head\x12\x16\n" +
-	"\x06oldest\x18\x03 \x01(\x04R\x06oldest\"\x80\x03\n" +
+	"\x06oldest\x18\x03 \x01(\x04R\x06oldest\"\xa3\x03\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
 	"\fcapabilities\x18\x02 \x03(\tR\fcapabilities\x12\x16\n" +
@@ -4515,14 +4862,22 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	" \x01(\x03R\x06edgeMs\x12#\n" +
 	"\rclock_trusted\x18\v \x01(\bR\fclockTrusted\x12)\n" +
 	"\x05heads\x18\f \x03(\v2\x13.linshao.v1.LogHeadR\x05heads\x12,\n" +
-	"\adevices\x18\r \x03(\v2\x12.linshao.v1.DeviceR\adevices\"x\n" +
+	"\adevices\x18\r \x03(\v2\x12.linshao.v1.DeviceR\adevices\x12!\n" +
+	"\fleast_schema\x18\x0e \x01(\rR\vleastSchema\"\x94\x01\n" +
+	"\aWelcome\x12\x16\n" +
+	"\x06schema\x18\x01 \x01(\rR\x06schema\x12\"\n" +
+	"\fcapabilities\x18\x02 \x03(\tR\fcapabilities\x12\x18\n" +
+	"\asession\x18\x03 \x01(\tR\asession\x12\x19\n" +
+	"\bcloud_ms\x18\x04 \x01(\x03R\acloudMs\x12\x18\n" +
+	"\arefused\x18\x05 \x01(\tR\arefused\"\x95\x01\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
 	"\x04args\x18\x04 \x01(\fR\x04args\x12\x1d\n" +
 	"\n" +
-	"expires_ms\x18\x05 \x01(\x03R\texpiresMs*:\n" +
+	"expires_ms\x18\x05 \x01(\x03R\texpiresMs\x12\x1b\n" +
+	"\tissued_ms\x18\x06 \x01(\x03R\bissuedMs*:\n" +
 	"\x03Log\x12\x13\n" +
 	"\x0fLOG_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tLOG_ALARM\x10\x01\x12\x0f\n" +
@@ -4539,7 +4894,7 @@ const file_linshao_v1_linshao_proto_rawDesc = "" +
 	"\x10VERDICT_REJECTED\x10\x02B7Z-github.com/linshao/linshao/protocol/linshaopb\x92\x03\x05\xd2>\x02\x10\x03b\beditionsp\xe8\a"
 
 var file_linshao_v1_linshao_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_linshao_v1_linshao_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_linshao_v1_linshao_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_linshao_v1_linshao_proto_goTypes = []any{
 	(Log)(0),            // 0: linshao.v1.Log
 	(Lane)(0),           // 1: linshao.v1.Lane
@@ -4561,13 +4916,14 @@ var file_linshao_v1_linshao_proto_goTypes = []any{
 	(*Device)(nil),      // 17: linshao.v1.Device
 	(*LogHead)(nil),     // 18: linshao.v1.LogHead
 	(*Hello)(nil),       // 19: linshao.v1.Hello
-	(*Command)(nil),     // 20: linshao.v1.Command
-	nil,                 // 21: linshao.v1.Subject.TitleParamsEntry
-	nil,                 // 22: linshao.v1.Point.EnumEntry
+	(*Welcome)(nil),     // 20: linshao.v1.Welcome
+	(*Command)(nil),     // 21: linshao.v1.Command
+	nil,                 // 22: linshao.v1.Subject.TitleParamsEntry
+	nil,                 // 23: linshao.v1.Point.EnumEntry
 }
 var file_linshao_v1_linshao_proto_depIdxs = []int32{
 	3,  // 0: linshao.v1.Gap.range:type_name -> linshao.v1.Range
-	21, // 1: linshao.v1.Subject.title_params:type_name -> linshao.v1.Subject.TitleParamsEntry
+	22, // 1: linshao.v1.Subject.title_params:type_name -> linshao.v1.Subject.TitleParamsEntry
 	8,  // 2: linshao.v1.Transition.stamp:type_name -> linshao.v1.Stamp
 	10, // 3: linshao.v1.Transition.subject:type_name -> linshao.v1.Subject
 	9,  // 4: linshao.v1.Transition.evidence:type_name -> linshao.v1.Evidence
@@ -4585,7 +4941,7 @@ var file_linshao_v1_linshao_proto_depIdxs = []int32{
 	0,  // 16: linshao.v1.Receipt.log:type_name -> linshao.v1.Log
 	3,  // 17: linshao.v1.Receipt.sequences:type_name -> linshao.v1.Range
 	2,  // 18: linshao.v1.Receipt.verdict:type_name -> linshao.v1.Verdict
-	22, // 19: linshao.v1.Point.enum:type_name -> linshao.v1.Point.EnumEntry
+	23, // 19: linshao.v1.Point.enum:type_name -> linshao.v1.Point.EnumEntry
 	16, // 20: linshao.v1.Device.points:type_name -> linshao.v1.Point
 	0,  // 21: linshao.v1.LogHead.log:type_name -> linshao.v1.Log
 	18, // 22: linshao.v1.Hello.heads:type_name -> linshao.v1.LogHead
@@ -4608,7 +4964,7 @@ func file_linshao_v1_linshao_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_linshao_v1_linshao_proto_rawDesc), len(file_linshao_v1_linshao_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -57,6 +57,9 @@ const (
 	// Nudged: AtMS was moved by a few milliseconds to keep the times of its
 	// series strictly increasing.
 	Nudged
+	// ClockCorrected: AtMS was put right by the skew that was measured between
+	// the edge's clock and the cloud's; EdgeMS is as the edge said it.
+	ClockCorrected
 )
 
 // Has reports whether all marks in m are set.
@@ -97,35 +100,4 @@ type Event struct {
 	// Data is the device's own JSON object, nil if there was none.
 	Data  []byte
 	Marks Marks
-}
-
-// Origin says which run of which clock a record was made by, so that the times
-// of a boot whose clock was wrong can be put right later.
-type Origin struct {
-	// Boot identifies one run of the daemon; it changes at every start.
-	Boot string
-	// MonoMS is the monotonic time since that start.
-	MonoMS int64
-	// EdgeMS is the wall clock at the same instant.
-	EdgeMS int64
-	// ClockTrusted: the wall clock had been synchronised since boot.
-	ClockTrusted bool
-}
-
-const (
-	// OldestAge is how far back a device's own time is believed.
-	OldestAgeMS = 35 * 24 * 3600 * 1000
-	// NewestAge is how far ahead of the edge's clock it is believed.
-	NewestAheadMS = 5 * 60 * 1000
-)
-
-// EffectiveTime chooses the time the stores use for a measurement that the
-// device stamped deviceMS (0: not at all) and the edge took at edgeMS. A device
-// time outside [edge - 35 d, edge + 5 min] is not believed: the edge's counts
-// and the ReceiveTime mark says so [P-5.3].
-func EffectiveTime(deviceMS, edgeMS int64) (atMS int64, marks Marks) {
-	if deviceMS == 0 || deviceMS < edgeMS-OldestAgeMS || deviceMS > edgeMS+NewestAheadMS {
-		return edgeMS, ReceiveTime
-	}
-	return deviceMS, 0
 }

@@ -91,6 +91,7 @@ const (
 	DownCommand    = "down/command"
 	DownConfig     = "down/config"
 	DownTransition = "down/transition"
+	DownWelcome    = "down/welcome"
 )
 
 const uplink = "linshao/v1/"
@@ -121,6 +122,9 @@ func (u Uplink) Config() string { return u.leaf(DownConfig) }
 // Transition brings the Transitions made in the cloud.
 func (u Uplink) Transition() string { return u.leaf(DownTransition) }
 
+// Welcome brings the cloud's answer to a hello.
+func (u Uplink) Welcome() string { return u.leaf(DownWelcome) }
+
 // AllUp is the filter under which a collector hears every edge.
 func AllUp() string { return uplink + "+/+/up/+" }
 
@@ -143,7 +147,7 @@ func ParseUplink(s string) (Uplink, string, error) {
 		return Uplink{}, "", fmt.Errorf("topic %q does not name an estate and an edge", s)
 	}
 	switch parts[2] {
-	case UpAlarm, UpLive, UpBackfill, UpHello, DownReceipt, DownCommand, DownConfig, DownTransition, Status:
+	case UpAlarm, UpLive, UpBackfill, UpHello, DownReceipt, DownCommand, DownConfig, DownTransition, DownWelcome, Status:
 		return Uplink{Estate: parts[0], Edge: parts[1]}, parts[2], nil
 	}
 	return Uplink{}, "", fmt.Errorf("topic %q: %q is not one of an edge's topics", s, parts[2])

@@ -50,7 +50,7 @@ func TestUplinkTopicsParseBack(t *testing.T) {
 	for s, leaf := range map[string]string{
 		u.Up("alarm"): topic.UpAlarm, u.Up("live"): topic.UpLive, u.Up("backfill"): topic.UpBackfill, u.Hello(): topic.UpHello,
 		u.Receipt(): topic.DownReceipt, u.Command(): topic.DownCommand, u.Config(): topic.DownConfig,
-		u.Transition(): topic.DownTransition, u.Status(): topic.Status,
+		u.Transition(): topic.DownTransition, u.Welcome(): topic.DownWelcome, u.Status(): topic.Status,
 	} {
 		got, gotLeaf, err := topic.ParseUplink(s)
 		if err != nil || got != u || gotLeaf != leaf {
