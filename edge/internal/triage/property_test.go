@@ -1,6 +1,8 @@
 package triage_test
 
 import (
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -8,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/linshao/linshao/edge/internal/triage"
+	"github.com/linshao/linshao/protocol/kit/chaos/row"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -16,18 +19,70 @@ import (
 // that folds all it was told.
 type world struct {
 	*desk
-	rt      *rapid.T
+	rng *rand.Rand
+	// broken is told of a counterexample and does not return.
+	broken  func(format string, args ...any)
 	on      map[ticket.Fault]bool
 	shot    []byte
 	shotLen int
 	told    []triage.Finding
+	// trapped says what must have been told of the entrapment.
+	trapped oracle
+}
+
+// oracle counts by the words of the rules alone: life safety is told at once,
+// every time; it raises if nobody is on it, else it is an occurrence.
+type oracle struct {
+	unresolved             bool
+	raises, occurs, clears int
+}
+
+func (o *oracle) begins() {
+	if o.unresolved {
+		o.occurs++
+		return
+	}
+	o.raises, o.unresolved = o.raises+1, true
+}
+
+func (o *oracle) people(k ticket.Kind) {
+	switch k {
+	case ticket.Resolve, ticket.MarkFalseAlarm:
+		o.unresolved = false
+	case ticket.Reopen:
+		o.unresolved = true
+	}
+}
+
+func (o *oracle) wants(journal []ticket.Transition) bool {
+	about := map[ticket.ID]bool{}
+	got := oracle{unresolved: o.unresolved}
+	for _, x := range journal {
+		if x.Kind == ticket.Raise && x.Subject.Fault == ticket.Entrapment {
+			about[x.Ticket] = true
+			got.raises++
+		}
+		if about[x.Ticket] && x.Kind == ticket.Occur {
+			got.occurs++
+		}
+		if about[x.Ticket] && x.Kind == ticket.Clear {
+			got.clears++
+		}
+	}
+	return got == *o
 }
 
 var faults = []ticket.Fault{ticket.Overheat, ticket.DoorForced, ticket.Entrapment}
 
 func (w *world) toggle() {
-	f := rapid.SampledFrom(faults).Draw(w.rt, "fault")
-	if w.on[f] = !w.on[f]; w.on[f] {
+	f := faults[w.rng.IntN(len(faults))]
+	w.on[f] = !w.on[f]
+	if f == ticket.Entrapment && w.on[f] {
+		w.trapped.begins()
+	} else if f == ticket.Entrapment {
+		w.trapped.clears++
+	}
+	if w.on[f] {
 		w.begins(f)
 	} else {
 		w.ends(f)
@@ -46,9 +101,9 @@ func (w *world) resend() {
 		return
 	}
 	before := len(w.journal)
-	w.judge(w.told[rapid.IntRange(0, len(w.told)-1).Draw(w.rt, "which")])
+	w.judge(w.told[w.rng.IntN(len(w.told))])
 	if len(w.journal) != before {
-		w.rt.Fatal("an event was taken twice")
+		w.broken("an event was taken twice")
 	}
 }
 
@@ -57,12 +112,17 @@ func (w *world) people() {
 	if len(views) == 0 {
 		return
 	}
-	v := views[rapid.IntRange(0, len(views)-1).Draw(w.rt, "ticket")]
-	k := rapid.SampledFrom([]ticket.Kind{
+	v := views[w.rng.IntN(len(views))]
+	kinds := []ticket.Kind{
 		ticket.Accept, ticket.Arrive, ticket.Resolve, ticket.Close, ticket.MarkFalseAlarm, ticket.Comment, ticket.Reopen,
-	}).Draw(w.rt, "kind")
-	if ticket.Allowed(v, k) == nil {
-		w.cloud(k, v.ID)
+	}
+	k, before := kinds[w.rng.IntN(len(kinds))], len(w.journal)
+	if ticket.Allowed(v, k) != nil {
+		return
+	}
+	w.cloud(k, v.ID)
+	if v.Fault == ticket.Entrapment && len(w.journal) > before {
+		w.trapped.people(k)
 	}
 }
 
@@ -81,11 +141,11 @@ func (w *world) views() []ticket.Ticket {
 	for _, id := range order {
 		v, ok := ticket.Fold(logs[id])
 		if !ok {
-			w.rt.Fatalf("%s has no raise", id)
+			w.broken("%s has no raise", id)
 		}
 		if v.State.Unresolved() {
 			if other, twice := unresolved[v.Key()]; twice {
-				w.rt.Fatalf("%s and %s are both unresolved", other, id)
+				w.broken("%s and %s are both unresolved", other, id)
 			}
 			unresolved[v.Key()] = id
 		}
@@ -103,21 +163,21 @@ func (w *world) restart() {
 	before := w.triage.Open()
 	w.boot, w.triage = w.nowMS, w.fresh()
 	from := 0
-	if w.shot != nil && rapid.Bool().Draw(w.rt, "checkpoint") {
+	if w.shot != nil && w.rng.IntN(2) == 0 {
 		from = w.shotLen
 		if err := w.triage.Restore(w.shot); err != nil {
-			w.rt.Fatal(err)
+			w.broken("%v", err)
 		}
 	}
 	for _, x := range w.journal[from:] {
 		w.triage.Apply(x, w.now())
 	}
 	// A group that failed is written again.
-	for _, x := range w.journal[max(from, len(w.journal)-rapid.IntRange(0, 6).Draw(w.rt, "again")):] {
+	for _, x := range w.journal[max(from, len(w.journal)-w.rng.IntN(7)):] {
 		w.triage.Apply(x, w.now())
 	}
-	if d := cmp.Diff(before, w.triage.Open()); d != "" {
-		w.rt.Fatalf("after the restart: %s", d)
+	if after := w.triage.Open(); !reflect.DeepEqual(before, after) {
+		w.broken("after the restart: %s", cmp.Diff(before, after))
 	}
 	w.forget()
 	w.on = map[ticket.Fault]bool{}
@@ -146,52 +206,66 @@ func (w *world) check(ticked bool) {
 	for _, v := range w.views() {
 		here, ok := open[v.ID]
 		if ok != v.State.Unresolved() {
-			w.rt.Fatalf("%s is %s for the cloud, open here: %v", v.ID, v.State, ok)
+			w.broken("%s is %s for the cloud, open here: %v", v.ID, v.State, ok)
 		}
-		if d := cmp.Diff(v, here); ok && d != "" {
-			w.rt.Fatal(d)
+		if ok && !reflect.DeepEqual(v, here) { // cmp.Diff takes long to find nothing
+			w.broken("%s", cmp.Diff(v, here))
 		}
 		f := ticket.Fault(v.Rule)
 		if f == ticket.Entrapment && w.on[f] != (v.Condition == ticket.Active) {
-			w.rt.Fatalf("an entrapment is %v and shown as %s", w.on[f], v.Condition)
+			w.broken("an entrapment is %v and shown as %s", w.on[f], v.Condition)
 		}
 		// Whoever is trapped while nobody is on it has a ticket.
 		if ticked && w.on[f] && v.Condition == ticket.Cleared && !v.State.Unresolved() {
-			w.rt.Fatalf("%s lasts, its ticket is %s and cleared", f, v.State)
+			w.broken("%s lasts, its ticket is %s and cleared", f, v.State)
 		}
 	}
 }
 
 // Whatever detectors, people, crashes and resent messages do: one unresolved
 // ticket per key, the same on both sides, and nothing lost at a restart.
-func TestOneUnresolvedTicketPerKeyWhateverHappens(t *testing.T) {
+func TestChaosR10Episode(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		w := &world{desk: open(t), rt: rt, on: map[ticket.Fault]bool{}}
-		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
-			w.at(float64(w.nowMS)/1000 + float64(rapid.IntRange(1, 40).Draw(rt, "seconds")))
-			w.check(true)
-			switch rapid.IntRange(0, 7).Draw(rt, "step") {
-			case 0:
-				w.happen()
-			case 1:
-				w.resend()
-			case 2, 3:
-				w.people()
-			case 4:
-				w.restart()
-			case 5:
-				b, err := w.triage.Snapshot()
-				if err != nil {
-					rt.Fatal(err)
-				}
-				w.shot, w.shotLen = b, len(w.journal)
-			default:
-				w.toggle()
-			}
-			w.check(false)
+	r := row.Begin(t, "R10-episode", "episodes against a naive oracle and the cloud's fold")
+	n := r.N(500, 33_000)
+	for i := range n {
+		w := &world{desk: open(t), rng: r.Rand(i), on: map[ticket.Fault]bool{}}
+		w.broken = func(format string, args ...any) {
+			r.Violation("history %d, seed %d: "+format, append([]any{i, r.Seed(i)}, args...)...)
+			t.FailNow()
 		}
-	})
+		w.live()
+	}
+	r.Count("histories", n)
+}
+
+func (w *world) live() {
+	for range 1 + w.rng.IntN(24) {
+		w.at(float64(w.nowMS)/1000 + float64(1+w.rng.IntN(40)))
+		w.check(true)
+		switch w.rng.IntN(8) {
+		case 0:
+			w.happen()
+		case 1:
+			w.resend()
+		case 2, 3:
+			w.people()
+		case 4:
+			w.restart()
+		case 5:
+			b, err := w.triage.Snapshot()
+			if err != nil {
+				w.broken("%v", err)
+			}
+			w.shot, w.shotLen = b, len(w.journal)
+		default:
+			w.toggle()
+		}
+		w.check(false)
+		if !w.trapped.wants(w.journal) {
+			w.broken("of an entrapment was told %+v, not %+v", w.journal, w.trapped)
+		}
+	}
 }
 
 // However fast a condition comes and goes, it is one ticket, told at most
