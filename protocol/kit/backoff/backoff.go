@@ -20,10 +20,21 @@ type Backoff struct {
 	random   func(n int64) int64 // in [0, n)
 }
 
+// Random is the optional power of a Clock to choose the jitter, so that a
+// simulation that repeats its seed repeats its waits.
+type Random interface {
+	// Int64N returns a number in [0, n).
+	Int64N(n int64) int64
+}
+
 // New returns a Backoff whose first wait is min and whose waits never exceed
 // max; 0 < min <= max.
 func New(c clock.Clock, min, max time.Duration) *Backoff {
-	return &Backoff{clock: c, min: min, max: max, ceiling: min, random: rand.Int64N}
+	b := &Backoff{clock: c, min: min, max: max, ceiling: min, random: rand.Int64N}
+	if r, ok := c.(Random); ok {
+		b.random = r.Int64N
+	}
+	return b
 }
 
 // Next returns how long to wait before the next attempt: a random time between

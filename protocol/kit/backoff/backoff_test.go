@@ -43,6 +43,21 @@ func TestEveryWaitIsWithinHalfAndWholeOfItsCeiling(t *testing.T) {
 	})
 }
 
+// dice is a clock that chooses the jitter.
+type dice struct{ *clock.Fake }
+
+func (dice) Int64N(int64) int64 { return 0 }
+
+func TestAClockMayChooseTheJitter(t *testing.T) {
+	t.Parallel()
+	b := New(dice{clock.NewFake(time.Unix(0, 0))}, time.Second, 4*time.Second)
+	for i, want := range []time.Duration{500, 1000, 2000, 2000} {
+		if got := b.Next(); got != want*time.Millisecond {
+			t.Errorf("wait %d: %v", i, got)
+		}
+	}
+}
+
 func TestWaitEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	f := clock.NewFake(time.Unix(0, 0))
