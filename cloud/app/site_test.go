@@ -20,7 +20,10 @@ import (
 	"github.com/linshao/linshao/protocol/kit/run"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The throw-away PostgreSQL of dbtest is waited for until the binary ends.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/linshao/linshao/cloud/internal/db/dbtest.start.func1"))
+}
 
 // start is where every site's clock begins.
 var start = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
