@@ -1,14 +1,21 @@
 package netfault
 
 import (
+	"io"
 	"net"
 	"sync"
 	"time"
 )
 
-// inFlight bounds the chunks that a delay holds back in one direction; beyond
-// it the sender feels back-pressure.
-const inFlight = 256
+const (
+	// inFlight bounds the chunks that a delay holds back in one direction;
+	// beyond it the sender feels back-pressure.
+	inFlight = 256
+	// mouthful is the most that is read at once; a throttled way reads what
+	// it carries in breath.
+	mouthful = 32 << 10
+	breath   = 50 * time.Millisecond
+)
 
 // chunk is some bytes and when they may go on.
 type chunk struct {
@@ -24,19 +31,18 @@ func (p *Proxy) accept() {
 		}
 		client := conn.(*net.TCPConn) // ln is a TCP listener
 		p.mu.Lock()
-		refuse := p.closed || p.weather == cut
+		refuse := p.closed || p.cut
 		if !refuse {
 			p.wg.Go(func() { p.join(client) })
 		}
 		p.mu.Unlock()
 		if refuse {
-			_ = client.SetLinger(0)
-			_ = client.Close()
+			hangUp(client)
 		}
 	}
 }
 
-// join connects a client to the target and lets both talk until one ends.
+// join connects a client to the target and lets both talk until both are done.
 func (p *Proxy) join(client *net.TCPConn) {
 	conn, err := net.DialTimeout("tcp", p.target, 5*time.Second)
 	if err != nil {
@@ -45,7 +51,7 @@ func (p *Proxy) join(client *net.TCPConn) {
 	}
 	c := &pair{client: client, target: conn.(*net.TCPConn), done: make(chan struct{})}
 	p.mu.Lock()
-	refuse := p.closed || p.weather == cut
+	refuse := p.closed || p.cut
 	if !refuse {
 		p.pairs[c] = struct{}{}
 		p.opened++
@@ -56,8 +62,8 @@ func (p *Proxy) join(client *net.TCPConn) {
 		return
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { p.carry(c, c.client, c.target, true) })
-	wg.Go(func() { p.carry(c, c.target, c.client, false) })
+	wg.Go(func() { p.carry(c, Up) })
+	wg.Go(func() { p.carry(c, Down) })
 	wg.Wait()
 	c.reset()
 	p.mu.Lock()
@@ -67,14 +73,16 @@ func (p *Proxy) join(client *net.TCPConn) {
 
 // carry moves bytes one way. Reading and writing are apart, so that a delay is
 // a latency and not a throttle.
-func (p *Proxy) carry(c *pair, from, to *net.TCPConn, counted bool) {
+func (p *Proxy) carry(c *pair, w Way) {
 	held := make(chan chunk, inFlight)
 	var wg sync.WaitGroup
-	wg.Go(func() { p.deliver(c, held, to, counted) })
+	wg.Go(func() { p.deliver(c, held, w) })
 	defer wg.Wait()
 	defer close(held)
+	from, _ := c.ends(w)
 	for {
-		buf := make([]byte, 32<<10)
+		l, _ := p.link(w)
+		buf := make([]byte, l.mouthful())
 		n, err := from.Read(buf)
 		if n > 0 {
 			select {
@@ -84,8 +92,31 @@ func (p *Proxy) carry(c *pair, from, to *net.TCPConn, counted bool) {
 			}
 		}
 		if err != nil {
+			if w == Up {
+				c.left.Store(true)
+			}
 			return
 		}
+		if l.rate > 0 && !p.rest(c, time.Duration(n)*time.Second/time.Duration(l.rate)) {
+			return
+		}
+	}
+}
+
+func (l link) mouthful() int {
+	if l.rate <= 0 {
+		return mouthful
+	}
+	return max(1, min(mouthful, int(int64(l.rate)*int64(breath)/int64(time.Second))))
+}
+
+// rest waits for d; false means that the pair has ended meanwhile.
+func (p *Proxy) rest(c *pair, d time.Duration) bool {
+	select {
+	case <-p.after(d):
+		return true
+	case <-c.done:
+		return false
 	}
 }
 
@@ -100,37 +131,61 @@ func (p *Proxy) hold(b []byte) chunk {
 
 // deliver writes what is held once it may pass, then passes on the end of the
 // stream, so that half-open connections stay half open.
-func (p *Proxy) deliver(c *pair, held <-chan chunk, to *net.TCPConn, counted bool) {
+func (p *Proxy) deliver(c *pair, held <-chan chunk, w Way) {
+	_, to := c.ends(w)
 	for k := range held {
-		if !p.mayPass(c, k) {
+		if !p.mayPass(c, k.due, w) {
 			continue
 		}
 		bytes, last := k.bytes, false
-		if counted {
+		if w == Up {
 			bytes, last = p.spend(k.bytes)
 		}
-		if _, err := to.Write(bytes); err != nil || last {
+		if err := p.write(to, bytes); err != nil && !c.isDoomed(w) || last {
 			c.reset()
 		}
 	}
-	_ = to.CloseWrite() // the other side may be gone already
+	if p.mayPass(c, nil, w) {
+		_ = to.CloseWrite() // the other side may be gone already
+	}
 }
 
-// mayPass waits for the chunk's time and for fair weather; false means that
-// the pair has ended meanwhile.
-func (p *Proxy) mayPass(c *pair, k chunk) bool {
-	if k.due != nil {
+// write passes bytes on, in slices if so asked.
+func (p *Proxy) write(to io.Writer, b []byte) error {
+	for len(b) > 0 {
+		p.mu.Lock()
+		n := p.slice
+		p.mu.Unlock()
+		if n <= 0 || n > len(b) {
+			n = len(b)
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// mayPass waits until due and for fair weather; false means that the bytes
+// are lost, or that the pair has ended meanwhile.
+func (p *Proxy) mayPass(c *pair, due <-chan time.Time, w Way) bool {
+	if due != nil {
 		select {
-		case <-k.due:
+		case <-due:
 		case <-c.done:
 			return false
 		}
 	}
 	for {
-		p.mu.Lock()
-		held, changed := p.weather == partitioned, p.changed
-		p.mu.Unlock()
-		if !held {
+		l, changed := p.link(w)
+		if l.lost {
+			c.doom(w)
+		}
+		if c.isDoomed(w) {
+			return false
+		}
+		if !l.held {
 			return true
 		}
 		select {

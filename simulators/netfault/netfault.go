@@ -1,13 +1,15 @@
 // Package netfault is a TCP proxy that breaks the network on demand: it cuts,
-// swallows, delays, half-closes, and stops in the middle of a message.
+// swallows, delays, throttles, slices, half-closes, and stops in the middle of
+// a message.
 //
 //	wan, err := netfault.Listen("127.0.0.1:0", cloudAddr)
 //	wan.Cut()       // all connections reset, new ones refused
 //	wan.Partition() // connections stay open, nothing passes in either direction
+//	wan.BlackHole(netfault.Both) // what is sent is taken and lost
 //	wan.Heal()      // as if nothing had been
 //
-// Bytes are never changed or reordered: what TCP guarantees still holds. All
-// methods are safe for concurrent use.
+// Bytes are never changed or reordered, and none follows a lost one: what TCP
+// guarantees still holds. All methods are safe for concurrent use.
 package netfault
 
 import (
@@ -17,14 +19,25 @@ import (
 	"time"
 )
 
-// weather is what the network is like now.
-type weather int
+// Way is a direction.
+type Way uint8
 
+// The ways. Faults that take a Way may concern one of them or Both.
 const (
-	fair weather = iota
-	partitioned
-	cut
+	Up   Way = 1 << iota // from clients to the target
+	Down                 // from the target to clients
+	Both = Up | Down
 )
+
+// link is what the network does to one way.
+type link struct {
+	// held: nothing passes, nothing is lost.
+	held bool
+	// lost: what is sent vanishes, the end of a stream included.
+	lost bool
+	// rate in bytes per second, 0 for no limit.
+	rate int
+}
 
 // Proxy listens until Close.
 type Proxy struct {
@@ -34,20 +47,15 @@ type Proxy struct {
 	after  func(time.Duration) <-chan time.Time // time.After; tests replace it
 
 	mu      sync.Mutex // guards all below
-	weather weather
+	cut     bool
+	links   [2]link // up, down
 	delay   time.Duration
+	slice   int           // bytes per segment, 0 for as they come
 	budget  int           // bytes the client may still send, < 0 for no limit
-	changed chan struct{} // closed and replaced when weather changes
+	changed chan struct{} // closed and replaced when the weather changes
 	pairs   map[*pair]struct{}
 	opened  int
 	closed  bool
-}
-
-// pair is one client and its connection to the target.
-type pair struct {
-	client, target *net.TCPConn
-	done           chan struct{} // closed when the pair is
-	once           sync.Once
 }
 
 // Listen starts a proxy on listen in front of target, both host:port. The
@@ -71,37 +79,83 @@ func (p *Proxy) Addr() string { return p.ln.Addr().String() }
 
 // Cut resets every connection and refuses new ones until Heal.
 func (p *Proxy) Cut() {
-	p.change(cut)
+	p.change(func() { p.cut = true })
 	p.DropConnections()
 }
 
 // Partition lets nothing pass until Heal, and lets nobody notice: connections
 // stay open, new ones are accepted. What was sent meanwhile passes afterwards.
-func (p *Proxy) Partition() { p.change(partitioned) }
+func (p *Proxy) Partition() { p.Hold(Both) }
 
-// Heal ends Cut, Partition, Delay and DropAfter.
+// Hold is a Partition of one way: an asymmetric cut.
+func (p *Proxy) Hold(w Way) {
+	p.change(func() { p.each(w, func(l *link) { l.held = true }) })
+}
+
+// BlackHole takes what is sent that way and loses it, until Heal: no end of a
+// stream is passed on either, so that each side must find out by itself. New
+// connections are accepted and fare no better. Heal resets what lost bytes,
+// as whoever no longer knows a connection does.
+func (p *Proxy) BlackHole(w Way) {
+	p.change(func() { p.each(w, func(l *link) { l.lost = true }) })
+}
+
+// Forget makes black holes of the present connections, for good, as a router
+// that lost its memory does. New ones are welcome.
+func (p *Proxy) Forget() {
+	for _, c := range p.all() {
+		c.doom(Both)
+	}
+}
+
+// HalfOpen resets one side of each present connection and leaves the other one
+// talking to nobody: Up resets the target's side, Down the clients'.
+func (p *Proxy) HalfOpen(w Way) {
+	for _, c := range p.all() {
+		c.doom(Both)
+		if w&Up != 0 {
+			hangUp(c.target)
+		}
+		if w&Down != 0 {
+			hangUp(c.client)
+		}
+	}
+}
+
+// Throttle limits each connection that way to so many bytes per second, from
+// now on.
+func (p *Proxy) Throttle(w Way, bytesPerSecond int) {
+	p.change(func() { p.each(w, func(l *link) { l.rate = bytesPerSecond }) })
+}
+
+// Slice hands bytes on in segments of n at most, from now on.
+func (p *Proxy) Slice(n int) { p.change(func() { p.slice = n }) }
+
+// Heal ends Cut, Partition, Hold, BlackHole, Throttle, Slice, Delay and
+// DropAfter.
 func (p *Proxy) Heal() {
-	p.mu.Lock()
-	p.delay, p.budget = 0, -1
-	p.mu.Unlock()
-	p.change(fair)
+	var lossy bool
+	p.change(func() {
+		lossy = p.links[0].lost || p.links[1].lost
+		p.cut, p.links, p.delay, p.slice, p.budget = false, [2]link{}, 0, 0, -1
+	})
+	if !lossy {
+		return
+	}
+	for _, c := range p.all() {
+		if c.isDoomed(Both) {
+			c.reset()
+		}
+	}
 }
 
 // Delay holds every byte back for d, in both directions, from now on.
-func (p *Proxy) Delay(d time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.delay = d
-}
+func (p *Proxy) Delay(d time.Duration) { p.change(func() { p.delay = d }) }
 
 // DropAfter resets the connection that carries the n-th byte from now on from
 // a client to the target, right after that byte: in the middle of whatever it
 // was saying. It happens once.
-func (p *Proxy) DropAfter(n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.budget = n
-}
+func (p *Proxy) DropAfter(n int) { p.change(func() { p.budget = n }) }
 
 // DropConnections resets every connection; new ones are welcome.
 func (p *Proxy) DropConnections() {
@@ -125,6 +179,18 @@ func (p *Proxy) Opened() int {
 	return p.opened
 }
 
+// Present is the number of clients whose connection is open now. A client
+// that closed its end is gone even where the target does not know.
+func (p *Proxy) Present() int {
+	n := 0
+	for _, c := range p.all() {
+		if !c.left.Load() {
+			n++
+		}
+	}
+	return n
+}
+
 // Close ends the proxy and returns when nothing of it is left.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
@@ -136,12 +202,28 @@ func (p *Proxy) Close() error {
 	return err
 }
 
-func (p *Proxy) change(w weather) {
+func (p *Proxy) change(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.weather = w
+	f()
 	close(p.changed)
 	p.changed = make(chan struct{})
+}
+
+// each applies f to the links of w. Callers hold mu.
+func (p *Proxy) each(w Way, f func(*link)) {
+	for i := range p.links {
+		if w&(Up<<i) != 0 {
+			f(&p.links[i])
+		}
+	}
+}
+
+// link returns the state of one way, and what is closed once it changes.
+func (p *Proxy) link(w Way) (link, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.links[w-Up], p.changed
 }
 
 func (p *Proxy) all() []*pair {
@@ -152,15 +234,4 @@ func (p *Proxy) all() []*pair {
 		out = append(out, c)
 	}
 	return out
-}
-
-// reset ends both sides without the farewell of a proper close.
-func (c *pair) reset() {
-	c.once.Do(func() {
-		close(c.done)
-		for _, conn := range []*net.TCPConn{c.client, c.target} {
-			_ = conn.SetLinger(0)
-			_ = conn.Close()
-		}
-	})
 }
