@@ -97,7 +97,8 @@ func (a Act) valid() error {
 }
 
 // allowed adds to the ticket's own rules that one condition has at most one
-// unresolved ticket.
+// unresolved ticket: only its newest can be reopened, since what the edge still
+// has to tell may reopen that one.
 func (d *Desk) allowed(ctx context.Context, tx Tx, row Row, k ticket.Kind) error {
 	if err := ticket.Allowed(row.Ticket, k); err != nil {
 		return err
@@ -109,8 +110,8 @@ func (d *Desk) allowed(ctx context.Context, tx Tx, row Row, k ticket.Kind) error
 	if err != nil {
 		return fmt.Errorf("look for a ticket of %s: %w", row.Key(), err)
 	}
-	if ok && other.ID != row.ID && other.State.Unresolved() {
-		return &ticket.NotAllowedError{Kind: k, State: row.State, Why: "the condition has another open ticket: " + string(other.ID)}
+	if ok && other.ID != row.ID {
+		return &ticket.NotAllowedError{Kind: k, State: row.State, Why: "the condition has a newer ticket: " + string(other.ID)}
 	}
 	return nil
 }
