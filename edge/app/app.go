@@ -104,6 +104,7 @@ type edge struct {
 	dir   *datadir.Dir // nil beside a Disk
 	log   *slog.Logger
 	clock Clock
+	times *times
 	group *run.Group
 	meter *metrics.Set
 	ready atomic.Bool
@@ -137,9 +138,13 @@ func (e *edge) openOutbox(ctx context.Context) error {
 	b := e.plan.Outbox
 	var err error
 	disk, folder := e.outboxPlace()
+	if err := disk.MkdirAll(folder); err != nil {
+		return err
+	}
+	e.times = newTimes(e.clock, disk, folder, e.log.With("component", "clock"))
 	e.outbox, err = outbox.Open(disk, folder, outbox.Options{
 		MaxBytes: int64(b.MaxBytes), MaxAge: time.Duration(b.MaxAge), MinFree: unlessZero(int64(b.MinFree)),
-		Clock: e.clock, Trusted: e.clock.Trusted, Log: e.log.With("component", "outbox"),
+		Clock: e.clock, Trusted: e.clock.Trusted, Origin: e.times.boots.Origin, Log: e.log.With("component", "outbox"),
 	})
 	if err != nil {
 		return err
@@ -160,6 +165,7 @@ func (e *edge) openFlow(context.Context) error {
 	var err error
 	e.flow, err = flow.New(flow.Options{
 		Estate: e.plan.Estate, Edge: e.plan.Edge, Boot: e.clock.Boot(), Trusted: e.clock.Trusted, Clock: e.clock,
+		Skew: e.times.skew.Origin, Jumped: e.times.jumped,
 		Devices: e.plan.Compiled, Rules: e.plan.Rules, Recorder: e.outbox, Meter: e.meter, Log: e.log.With("component", "flow"),
 	})
 	if err != nil {

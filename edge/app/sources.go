@@ -66,8 +66,9 @@ func (e *edge) waiting() health.Outbox {
 		o.Lanes = append(o.Lanes, health.Lane{Lane: string(w.Log), Records: int64(w.Records), OldestMS: w.OldestMS})
 	}
 	if e.uplink != nil {
-		o.Connected, o.SkewMS = e.uplink.Connected(), e.uplink.Uplink.Skew().Milliseconds()
+		o.Connected = e.uplink.Connected()
 	}
+	o.SkewMS, _, _ = e.times.now()
 	return o
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"time"
 
@@ -17,25 +16,19 @@ import (
 	"github.com/linshao/linshao/edge/internal/flow"
 	"github.com/linshao/linshao/edge/internal/uplink"
 	"github.com/linshao/linshao/protocol/envelope"
-	"github.com/linshao/linshao/protocol/kit/clock"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
-
-// trustWithin is how near to the cloud's clock the edge's must be to be taken
-// for synchronised.
-const trustWithin = 2 * time.Second
 
 // link is the uplink and what it brings down.
 type link struct {
 	*uplink.Uplink
 	flow  keeper
-	clock Clock
+	times *times
 	// devices takes commands once the drivers are up.
 	devices func() commander
 	log     *slog.Logger
-	// passed are the Commands that were passed on and have not expired, by id.
-	// Only Command uses it, and calls come one at a time.
-	passed map[string]int64
+	orders  orders
 }
 
 // keeper keeps Transitions of the cloud; nil means that they are durable. The
@@ -64,32 +57,25 @@ func (l *link) Transitions(ctx context.Context, ts []ticket.Transition) error {
 }
 
 // Command implements uplink.Downlink: it goes to the device it names, which
-// answers by its result topic. One that comes again, as QoS 1 allows, is not
-// passed on again; once expired it would not be anyway.
+// answers by its result topic.
 func (l *link) Command(_ context.Context, c envelope.Command) {
-	now := clock.NowMS(l.clock)
-	maps.DeleteFunc(l.passed, func(_ string, expires int64) bool { return now >= expires })
 	d := l.devices()
-	_, again := l.passed[c.ID]
-	if d == nil || now >= c.ExpiresMS || again || len(l.passed) >= mostCommands {
-		l.log.Warn("command not run", "id", c.ID, "device", c.Device, "name", c.Name, "again", again)
+	expiresMS, why := int64(0), "devices_not_ready"
+	if d != nil {
+		expiresMS, why = l.orders.take(c, l.times)
+	}
+	if why != "" {
+		l.log.Warn("command not run", "id", c.ID, "device", c.Device, "name", c.Name, "reason", why)
 		return
 	}
-	l.passed[c.ID] = c.ExpiresMS
-	err := d.Command(c.Device, mqtt.Command{ID: c.ID, Name: c.Name, Args: c.Args, ExpiresMS: c.ExpiresMS})
+	chaos.At("uplink.command.before")
+	err := d.Command(c.Device, mqtt.Command{ID: c.ID, Name: c.Name, Args: c.Args, ExpiresMS: expiresMS})
+	chaos.At("uplink.command.after")
 	l.log.Info("command passed on", "id", c.ID, "device", c.Device, "name", c.Name, "err", err)
 }
 
-// mostCommands bounds the Commands remembered.
-const mostCommands = 10_000
-
-// Skew implements uplink.Downlink: a clock that agrees with the cloud's may be
-// believed.
-func (l *link) Skew(d time.Duration) {
-	if d.Abs() < trustWithin {
-		l.clock.Vouch()
-	}
-}
+// Measured implements uplink.Downlink.
+func (l *link) Measured(sent, got time.Duration, cloudMS int64) { l.times.measured(sent, got, cloudMS) }
 
 func (e *edge) startUplink(ctx context.Context) error {
 	u := e.plan.Uplink
@@ -100,7 +86,7 @@ func (e *edge) startUplink(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := &link{flow: e.flow, clock: e.clock, devices: e.commander, log: e.log.With("component", "uplink"), passed: map[string]int64{}}
+	l := &link{flow: e.flow, times: e.times, devices: e.commander, log: e.log.With("component", "uplink")}
 	l.Uplink = uplink.New(uplink.Options{
 		URL: u.URL, Username: u.Username, Password: u.Password.Reveal(), TLS: conf, Dial: e.dialUplink(), Estate: e.plan.Estate, Edge: e.plan.Edge,
 		Version: e.o.Version, Boot: e.clock.Boot(), Trusted: e.clock.Trusted, Devices: described(e.plan.Compiled), Source: e.outbox,

@@ -45,6 +45,10 @@ const (
 	// MaxTopicLevels bounds the depth of an MQTT topic (deepest of ours: 6).
 	MaxTopicLevels = 16
 
+	// MaxCommandLifeMS bounds the time between a command's issue and its expiry:
+	// who asked for it still stands there.
+	MaxCommandLifeMS = 10_000
+
 	// MaxWindow bounds the unsettled Envelopes of one edge. It stays far
 	// below MQTT's 65,535 packet ids.
 	MaxWindow = 64

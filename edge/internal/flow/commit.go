@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/telemetry"
 )
@@ -121,8 +122,13 @@ func (c *committer) commit(ctx context.Context) {
 	}
 	c.gatherSamples()
 	var err error
+	if chaos.Broken(chaos.PubackBeforeSync) {
+		c.answerEarly()
+	}
 	if len(alarm) > 0 || len(c.samples) > 0 {
+		chaos.At("flow.append.before")
 		err = c.o.Recorder.Append(ctx, alarm, c.samples)
+		chaos.At("flow.append.after")
 		c.note(err)
 	}
 	c.retry.Stop()
@@ -138,7 +144,19 @@ func (c *committer) commit(ctx context.Context) {
 			c.retry.Reset(retryAfter)
 		}
 	}
+	chaos.At("flow.answer.before")
 	c.answer(err, kept)
+	chaos.At("flow.answer.after")
+}
+
+// answerEarly is the mistake that chaos.PubackBeforeSync asks for.
+func (c *committer) answerEarly() {
+	for i := range c.group {
+		if v := &c.group[i]; v.done != nil {
+			v.done(nil)
+			v.done = nil
+		}
+	}
 }
 
 // answer tells those who wait how the commit went. alarmKept: of a failed one,

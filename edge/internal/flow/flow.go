@@ -82,6 +82,11 @@ type Options struct {
 	Boot    string
 	Trusted func() bool
 	Clock   clock.Clock
+	// Skew completes an Origin by what was measured of its clock; nil: nothing
+	// was. Jumped is told by how much the wall clock was set while the Flow
+	// runs; it may be nil and must not block.
+	Skew   func(telemetry.Origin) telemetry.Origin
+	Jumped func(by time.Duration)
 	// Devices and Rules (those of the estate's file) decide what is judged.
 	Devices  []device.Device
 	Rules    []device.Rule
@@ -107,6 +112,9 @@ type Flow struct {
 	order    Order
 	open     atomic.Pointer[[]ticket.Ticket]
 	recalled int
+	// wall notices that the wall clock is set; it belongs to whoever asks for
+	// origin.
+	wall wall
 
 	// gate is held for reading while something is put into in, and for
 	// writing while closed becomes true; so nothing enters a Flow that has
@@ -133,6 +141,12 @@ func New(o Options) (*Flow, error) {
 	setDefault(&o.Queue, 256)
 	setDefault(&o.Quiet, 30*time.Second)
 	setDefault(&o.Grace, 5*time.Second)
+	if o.Skew == nil {
+		o.Skew = func(o telemetry.Origin) telemetry.Origin { return o }
+	}
+	if o.Jumped == nil {
+		o.Jumped = func(time.Duration) {}
+	}
 	bank, err := detect.New(o.Rules, o.Devices)
 	if err != nil {
 		return nil, fmt.Errorf("build detectors: %w", err)
@@ -238,12 +252,38 @@ func (f *Flow) shut() {
 	close(f.in)
 }
 
-// origin is this instant.
+// origin is this instant. It is asked for by Recall, then by the judge.
 func (f *Flow) origin() telemetry.Origin {
-	return telemetry.Origin{
-		Boot: f.o.Boot, MonoMS: f.o.Clock.Mono().Milliseconds(),
-		EdgeMS: clock.NowMS(f.o.Clock), ClockTrusted: f.o.Trusted(),
+	o := telemetry.Origin{Boot: f.o.Boot, MonoMS: f.o.Clock.Mono().Milliseconds(), EdgeMS: clock.NowMS(f.o.Clock)}
+	if by := f.wall.jumped(o.EdgeMS - o.MonoMS); by != 0 {
+		f.o.Jumped(time.Duration(by) * time.Millisecond)
 	}
+	o.ClockTrusted = f.o.Trusted()
+	return f.o.Skew(o)
+}
+
+// wall is how far the wall clock is ahead of the monotonic one.
+type wall struct {
+	seen    bool
+	aheadMS int64
+}
+
+// jumpMS is by how much a wall clock must part from the monotonic one at once
+// to have been set: what a time server slews is a thousandth of it.
+const jumpMS = 1000
+
+// jumped returns by how many ms the wall clock was set since the last look, 0 if
+// it was not.
+func (w *wall) jumped(aheadMS int64) int64 {
+	by := aheadMS - w.aheadMS
+	if !w.seen {
+		by = 0
+	}
+	w.seen, w.aheadMS = true, aheadMS
+	if by > -jumpMS && by < jumpMS {
+		return 0
+	}
+	return by
 }
 
 // Latest returns the newest Sample of each series of a device, by metric,

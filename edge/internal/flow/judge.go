@@ -6,6 +6,7 @@ import (
 
 	"github.com/linshao/linshao/edge/internal/detect"
 	"github.com/linshao/linshao/edge/internal/driver"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
 )
@@ -130,7 +131,9 @@ func (j *judge) checkpoint() {
 		j.o.Log.Error("checkpoint failed, the next start replays more", "err", err)
 		return
 	}
+	chaos.At("flow.checkpoint.before")
 	j.send(verdict{origin: j.origin(), checkpoint: b})
+	chaos.At("flow.checkpoint.after")
 	j.told, j.checkedAt = 0, j.o.Clock.Mono()
 }
 

@@ -4,12 +4,14 @@ import (
 	"fmt"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
 // Recall takes one record of the alarm log, in the log's order, before Run:
 // the newest checkpoint, if there is one, and all that follows it.
 func (f *Flow) Recall(r envelope.Record) error {
+	chaos.At("flow.recall.before")
 	now := f.origin()
 	if len(r.Checkpoint) > 0 {
 		if err := f.triage.Restore(r.Checkpoint); err != nil {
@@ -22,6 +24,7 @@ func (f *Flow) Recall(r envelope.Record) error {
 		f.recalled++
 	}
 	f.publish()
+	chaos.At("flow.recall.after")
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/limit"
+	"github.com/linshao/linshao/protocol/telemetry"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
 )
@@ -153,6 +154,7 @@ func (b *Outbox) take(s *side, p *parcel, ent *segment.Entry) bool {
 	if r.Local || r.Checkpoint != nil {
 		return p.cover(life{ent.Life}, ent.First, ent.First)
 	}
+	r.Origin = b.o.Origin(r.Origin)
 	return p.add(life{ent.Life}, ent.First, r, len(ent.Body))
 }
 
@@ -257,16 +259,20 @@ func (p *parcel) miss(l life, first, last segment.Index, g gap) bool {
 	return true
 }
 
+func sameClock(a, b telemetry.Origin) bool {
+	a.MonoMS, a.EdgeMS, b.MonoMS, b.EdgeMS = 0, 0, 0, 0
+	return a == b
+}
+
 // add takes a record if what is in p already leaves room for it. Records of
-// different boots, or of a trusted and an untrusted clock, are not mixed: an
-// Envelope has one Origin.
+// different boots, or of clocks of which different things are known, are not
+// mixed: an Envelope has one Origin.
 func (p *parcel) add(l life, at segment.Index, r envelope.Record, size int) bool {
 	if p.bytes > 0 {
-		o := p.e.Origin
 		if p.bytes+size > min(p.maxBytes, maxSent) ||
 			len(p.e.Samples)+len(r.Samples) > limit.MaxEnvelopeSamples ||
 			len(p.e.Transitions)+len(r.Transitions) > limit.MaxTransitionsPerEnvelope ||
-			o.Boot != r.Origin.Boot || o.ClockTrusted != r.Origin.ClockTrusted {
+			!sameClock(p.e.Origin, r.Origin) {
 			p.full = true
 			return false
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/clock"
+	"github.com/linshao/linshao/protocol/telemetry"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
 	"github.com/linshao/linshao/edge/internal/vfs"
@@ -40,7 +41,11 @@ type Options struct {
 	Clock clock.Clock
 	// Trusted says whether the wall clock may be believed: always, if nil.
 	Trusted func() bool
-	Log     *slog.Logger
+	// Origin completes what is known about the clock of a record that is
+	// leased; for one record the answer must always be the same. nil: nothing
+	// more is known.
+	Origin func(telemetry.Origin) telemetry.Origin
+	Log    *slog.Logger
 }
 
 func (o *Options) fill() {
@@ -63,6 +68,9 @@ func (o *Options) fill() {
 	}
 	if o.Trusted == nil {
 		o.Trusted = func() bool { return true }
+	}
+	if o.Origin == nil {
+		o.Origin = func(o telemetry.Origin) telemetry.Origin { return o }
 	}
 }
 

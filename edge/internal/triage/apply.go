@@ -13,11 +13,21 @@ import (
 // copies and what is about tickets not known here change nothing.
 func (t *Triage) Apply(x ticket.Transition, now telemetry.Origin) bool {
 	if x.Stamp.Origin != t.stamp.Origin {
-		t.stamp = t.stamp.Observe(x.Stamp, now.EdgeMS, maxAheadMS)
+		t.stamp = t.observe(x.Stamp, now)
 	} else if x.Stamp.Compare(t.stamp) > 0 {
 		t.stamp = x.Stamp
 	}
 	return t.apply(x)
+}
+
+// observe follows another's stamp, that of the cloud anywhere if nothing here
+// knows better.
+func (t *Triage) observe(s ticket.Stamp, now telemetry.Origin) ticket.Stamp {
+	ms, believed := now.BelievedMS()
+	if !believed {
+		ms = s.WallMS
+	}
+	return t.stamp.Observe(s, ms, maxAheadMS)
 }
 
 func (t *Triage) apply(x ticket.Transition) bool {

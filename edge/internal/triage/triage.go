@@ -195,12 +195,22 @@ func (t *Triage) Tick(dst []ticket.Transition, now telemetry.Origin) []ticket.Tr
 
 // transition begins a Transition of this edge.
 func (t *Triage) transition(id ticket.ID, k ticket.Kind, atMS int64, now telemetry.Origin) ticket.Transition {
-	t.stamp = t.stamp.Next(now.EdgeMS)
+	t.stamp = t.stamp.Next(t.believedMS(now))
 	return ticket.Transition{
 		ID:     string(t.cfg.Mint(time.UnixMilli(now.EdgeMS))),
 		Ticket: id, Kind: k, Stamp: t.stamp, AtMS: atMS,
 		Origin: &ticket.OriginRef{Boot: now.Boot, MonoMS: now.MonoMS, EdgeMS: now.EdgeMS, ClockTrusted: now.ClockTrusted},
 	}
+}
+
+// believedMS is what the hybrid logical clock follows: a wall clock that may be
+// anything must not drag it along, or what people decide in the cloud would
+// for years count as having come before.
+func (t *Triage) believedMS(now telemetry.Origin) int64 {
+	if ms, believed := now.BelievedMS(); believed {
+		return ms
+	}
+	return min(now.EdgeMS, t.stamp.WallMS)
 }
 
 // tell applies a Transition made here and appends it to dst.

@@ -10,11 +10,15 @@ import (
 
 	"github.com/linshao/linshao/edge/internal/mqttlink"
 	"github.com/linshao/linshao/protocol/envelope"
-	"github.com/linshao/linshao/protocol/kit/clock"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // lookEvery is how often Envelopes without a Receipt are looked for.
 const lookEvery = time.Second
+
+// welcomeWithin is how long the first Envelope waits for the cloud's answer to
+// the hello, which says how wrong this edge's clock is. Older clouds give none.
+const welcomeWithin = time.Second
 
 // downQueue bounds what waits to be handled by the Downlink.
 const downQueue = 256
@@ -32,15 +36,18 @@ type session struct {
 	share                 share
 	window                window
 	down                  chan mqttlink.Message
+	// asked is when the hello was sent, monotonic; welcomed: it was answered.
+	asked    time.Duration
+	welcomed bool
 	// answered: a Receipt has come.
 	answered bool
 }
 
-func newSession(u *Uplink, link *mqttlink.Link) *session {
+func newSession(u *Uplink, link *mqttlink.Link, asked time.Duration) *session {
 	alarm, _ := u.o.Source.Ends(envelope.Alarm)
 	oldest, end := u.o.Source.Ends(envelope.Samples)
 	return &session{
-		u: u, link: link, down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
+		u: u, link: link, asked: asked, down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
 		alarm:    &cursor{lane: envelope.LaneAlarm, log: envelope.Alarm, from: alarm, to: math.MaxInt64},
 		live:     &cursor{lane: envelope.LaneLive, log: envelope.Samples, from: end, to: math.MaxInt64},
 		backfill: &cursor{lane: envelope.LaneBackfill, log: envelope.Samples, from: oldest, to: end},
@@ -74,10 +81,12 @@ func (s *session) run(ctx context.Context) error {
 	})
 	look := s.u.o.Clock.NewTimer(lookEvery)
 	defer look.Stop()
+	patience := s.u.o.Clock.NewTimer(welcomeWithin)
+	defer patience.Stop()
 	leaving := ctx.Done()
 	var left <-chan time.Time
 	for {
-		more := s.fill()
+		more := s.welcomed && s.fill()
 		if leaving == nil && !more && len(s.window.parcels) == 0 && !s.waits() {
 			return context.Cause(ctx)
 		}
@@ -96,6 +105,8 @@ func (s *session) run(ctx context.Context) error {
 			s.window.dropBackfill()
 		case <-left:
 			return context.Cause(ctx)
+		case <-patience.C():
+			s.welcomed = true
 		case <-alive.Done():
 			return context.Cause(alive)
 		case <-s.link.Lost():
@@ -168,12 +179,17 @@ func (s *session) send(lane envelope.Lane, log envelope.Log, from, to uint64) (*
 	if err != nil || wire == nil {
 		return nil, next, err
 	}
+	dieBefore(lane)
 	s.link.Send(s.u.name.Up(string(lane)), wire)
+	dieAfter(lane)
 	p := &parcel{lane: lane, log: log, from: from, to: next, epoch: e.Epoch, need: e.Sequences, bytes: len(wire), sent: s.u.o.Clock.Mono(), tries: 1}
 	for _, g := range e.Missing {
 		p.need = append(p.need, g.Range)
 	}
-	return p, next, nil
+	if chaos.Broken(chaos.SettleOnPuback) {
+		err = s.u.o.Source.Settle(envelope.Receipt{Epoch: e.Epoch, Log: log, Sequences: p.need, Verdict: envelope.Stored})
+	}
+	return p, next, err
 }
 
 // lease returns what waits at from as bytes, of about size before they are
@@ -218,34 +234,56 @@ func (s *session) lease(log envelope.Log, lane envelope.Lane, from, to uint64, s
 // take handles one message from the cloud. Receipts are handled here, so that
 // nothing that the Downlink does delays them.
 func (s *session) take(m mqttlink.Message) error {
-	if m.Topic != s.u.name.Receipt() {
-		select {
-		case s.down <- m:
-			return nil
-		default:
-			return errors.New("too much came down to be handled")
-		}
+	switch m.Topic {
+	case s.u.name.Receipt():
+		defer m.Ack()
+		s.receipt(m.Payload)
+		return nil
+	case s.u.name.Welcome():
+		defer m.Ack()
+		return s.welcome(m.Payload)
 	}
-	defer m.Ack()
-	r, err := envelope.DecodeReceipt(m.Payload)
+	select {
+	case s.down <- m:
+		return nil
+	default:
+		return errors.New("too much came down to be handled")
+	}
+}
+
+// welcome ends the wait for the cloud's answer to the hello.
+func (s *session) welcome(payload []byte) error {
+	if err := s.u.welcomed(payload); err != nil {
+		return err
+	}
+	if w, ok := s.u.Welcome(); ok && !s.welcomed && w.CloudMS != 0 {
+		s.u.o.Downlink.Measured(s.asked, s.u.o.Clock.Mono(), w.CloudMS)
+	}
+	s.welcomed = true
+	return nil
+}
+
+// receipt settles what it says.
+func (s *session) receipt(payload []byte) {
+	r, err := envelope.DecodeReceipt(payload)
 	if err != nil {
 		s.u.o.Log.Warn("receipt cannot be read", "err", err) // it settles nothing
-		return nil
+		return
 	}
 	if r.Verdict == envelope.Rejected {
 		s.u.o.Log.Error("the cloud rejects records", "log", r.Log, "sequences", r.Sequences, "reason", r.Reason)
 	}
 	s.answered = true
-	if ok := s.window.settle(r, s.u.o.Clock.Mono()); ok && r.CloudMS != 0 {
-		skew := clock.NowMS(s.u.o.Clock) - r.CloudMS
-		s.u.skewMS.Store(skew)
-		s.u.o.Downlink.Skew(time.Duration(skew) * time.Millisecond)
+	now := s.u.o.Clock.Mono()
+	if sent, ok := s.window.settle(r, now); ok && r.CloudMS != 0 {
+		s.u.o.Downlink.Measured(sent, now, r.CloudMS)
 	}
+	chaos.At("uplink.settle.before")
 	if err := s.u.o.Source.Settle(r); err != nil {
 		// Settled is settled: only space is not freed yet.
 		s.u.o.Log.Error("settle records", "err", err)
 	}
-	return nil
+	chaos.At("uplink.settle.after")
 }
 
 // look sends again what has no Receipt for too long.
@@ -293,9 +331,11 @@ func (s *session) descend(ctx context.Context, m mqttlink.Message) error {
 			s.u.o.Log.Warn("transitions cannot be read", "err", err)
 			return nil
 		}
+		chaos.At("uplink.transitions.before")
 		if err := s.u.o.Downlink.Transitions(ctx, ts); err != nil {
 			return fmt.Errorf("keep transitions of the cloud: %w", err)
 		}
+		chaos.At("uplink.transitions.after")
 	case s.u.name.Command():
 		c, err := envelope.DecodeCommand(m.Payload)
 		if err != nil {

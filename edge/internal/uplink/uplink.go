@@ -24,6 +24,8 @@ package uplink
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -32,6 +34,7 @@ import (
 	"github.com/linshao/linshao/edge/internal/mqttlink"
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/backoff"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/ticket"
 	"github.com/linshao/linshao/protocol/topic"
@@ -67,8 +70,11 @@ type Downlink interface {
 	Transitions(ctx context.Context, ts []ticket.Transition) error
 	// Command is to be run at most once, before it expires [P-7.1].
 	Command(ctx context.Context, c envelope.Command)
-	// Skew is told the edge's clock minus the cloud's.
-	Skew(d time.Duration)
+	// Measured is told what the cloud's clock said at some instant between
+	// sent and got, which are of the Clock's monotonic time. Unlike the others
+	// it is called between them, by the goroutine that sends: it must not
+	// block for long.
+	Measured(sent, got time.Duration, cloudMS int64)
 }
 
 // Options of an Uplink. All but TLS, Dial, Resend, Grace and
@@ -101,7 +107,7 @@ type Uplink struct {
 	o         Options
 	name      topic.Uplink
 	connected atomic.Bool
-	skewMS    atomic.Int64
+	welcome   atomic.Pointer[envelope.Welcome]
 }
 
 // New returns an Uplink; nothing happens before Run.
@@ -121,9 +127,13 @@ func New(o Options) *Uplink {
 // Connected reports whether the cloud took this connection's hello.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
 
-// Skew returns the edge's clock minus the cloud's, as last measured.
-func (u *Uplink) Skew() time.Duration {
-	return time.Duration(u.skewMS.Load()) * time.Millisecond
+// Welcome returns the cloud's last answer to a hello; false if it never gave
+// one, as clouds older than it do.
+func (u *Uplink) Welcome() (envelope.Welcome, bool) {
+	if w := u.welcome.Load(); w != nil {
+		return *w, true
+	}
+	return envelope.Welcome{}, false
 }
 
 // steady is how long a connection must have lasted to count as a good one when
@@ -164,14 +174,15 @@ func (u *Uplink) once(ctx context.Context, pause *backoff.Backoff) error {
 		return err
 	}
 	defer link.Close()
+	asked := u.o.Clock.Mono()
 	if err := u.greet(ctx, link, id, previous); err != nil {
-		return err
+		return errors.Join(err, u.refusal(link))
 	}
 	u.connected.Store(true)
 	defer u.connected.Store(false)
 	u.o.Log.Info("uplink is up", "session", id)
 	since := u.o.Clock.Mono()
-	s := newSession(u, link)
+	s := newSession(u, link, asked)
 	err = s.run(ctx)
 	if s.answered || u.o.Clock.Mono()-since >= steady {
 		pause.Reset()
@@ -180,7 +191,9 @@ func (u *Uplink) once(ctx context.Context, pause *backoff.Backoff) error {
 		// Going on purpose: say so, as the will would not.
 		goodbye, cancel := context.WithTimeout(context.WithoutCancel(ctx), u.o.Grace)
 		defer cancel()
+		chaos.At("uplink.goodbye.before")
 		_ = link.Publish(goodbye, u.name.Status(), []byte(offline), true)
+		chaos.At("uplink.goodbye.after")
 		return err
 	}
 	link.Drop() // nobody should take this edge for online: let the will be sent
@@ -193,19 +206,63 @@ func (u *Uplink) greet(ctx context.Context, link *mqttlink.Link, id, previous st
 	if err := link.Subscribe(ctx, u.name.Receipt(), u.name.Transition(), u.name.Command()); err != nil {
 		return err
 	}
+	if err := link.Subscribe(ctx, u.name.Welcome()); err != nil {
+		u.o.Log.Debug("the cloud is older than welcomes", "err", err)
+	}
 	hello, err := envelope.EncodeHello(envelope.Hello{
-		Schema: envelope.SchemaVersion, Capabilities: []string{"zstd"}, Estate: u.o.Estate, Edge: u.o.Edge, Version: u.o.Version,
+		Schema: envelope.SchemaVersion, Capabilities: []string{"zstd", "welcome"}, Estate: u.o.Estate, Edge: u.o.Edge, Version: u.o.Version,
 		Epoch: u.o.Source.Epoch(), Session: id, Previous: previous, Boot: u.o.Boot, EdgeMS: clock.NowMS(u.o.Clock),
 		ClockTrusted: u.o.Trusted(), Heads: u.o.Source.Heads(), Devices: u.o.Devices,
 	})
 	if err != nil {
 		return err
 	}
+	chaos.At("uplink.hello.before")
 	if err := link.Publish(ctx, u.name.Hello(), hello, false); err != nil {
 		return err
 	}
+	chaos.At("uplink.hello.after")
 	if err := u.o.Source.UseSession(id); err != nil {
 		return err
 	}
-	return link.Publish(ctx, u.name.Status(), []byte(online), true)
+	chaos.At("uplink.online.before")
+	if err := link.Publish(ctx, u.name.Status(), []byte(online), true); err != nil {
+		return err
+	}
+	chaos.At("uplink.online.after")
+	return nil
 }
+
+// refusal looks among what came down for the reason why the cloud ended the
+// connection.
+func (u *Uplink) refusal(link *mqttlink.Link) error {
+	for {
+		select {
+		case m := <-link.Messages():
+			if m.Topic == u.name.Welcome() {
+				return u.welcomed(m.Payload)
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// welcomed takes the cloud's answer to a hello; an error if it refuses this
+// edge.
+func (u *Uplink) welcomed(payload []byte) error {
+	w, err := envelope.DecodeWelcome(payload)
+	if err != nil {
+		u.o.Log.Warn("welcome cannot be read", "err", err)
+		return nil
+	}
+	u.welcome.Store(&w)
+	if w.Refused != "" {
+		return fmt.Errorf("%w: %s", errRefused, w.Refused)
+	}
+	return nil
+}
+
+// errRefused: the cloud does not take this edge. Trying again helps once
+// somebody has changed what is wrong.
+var errRefused = errors.New("the cloud refuses this edge")

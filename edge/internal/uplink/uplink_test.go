@@ -39,7 +39,12 @@ type cloud struct {
 	// nil gives no Receipt.
 	answer func(n int, e envelope.Envelope) *envelope.Receipt
 	refuse bool
-	more   chan struct{}
+	// old: it knows no topic of welcomes.
+	old bool
+	// welcome is what a hello is answered with but for its session; nil: an
+	// old cloud answers nothing.
+	welcome *envelope.Welcome
+	more    chan struct{}
 }
 
 var edge = topic.Uplink{Estate: "sunrise", Edge: "e1"}
@@ -54,7 +59,7 @@ func stored(_ int, e envelope.Envelope) *envelope.Receipt {
 
 func newCloud(t *testing.T, answer func(int, envelope.Envelope) *envelope.Receipt) *cloud {
 	t.Helper()
-	c := &cloud{t: t, answer: answer, more: make(chan struct{}, 1024)}
+	c := &cloud{t: t, answer: answer, welcome: &envelope.Welcome{Schema: 1, CloudMS: 1}, more: make(chan struct{}, 1024)}
 	b, err := mqttbroker.New(mqttbroker.Options{
 		Listen: []mqttbroker.Listen{{Address: "127.0.0.1:0"}}, Authenticator: c, Authorizer: c, Receiver: c,
 		Limits: mqttbroker.EdgeLimits(), Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -81,7 +86,9 @@ func (c *cloud) Authenticate(_ context.Context, cr mqttbroker.Credentials) (mqtt
 	return mqttbroker.Identity(cr.User), nil
 }
 func (c *cloud) MayPublish(mqttbroker.Identity, string) bool { return true }
-func (c *cloud) MayRead(mqttbroker.Identity, string) bool    { return true }
+func (c *cloud) MayRead(_ mqttbroker.Identity, name string) bool {
+	return !c.old || name != edge.Welcome()
+}
 
 func (c *cloud) Publish(_ context.Context, m mqttbroker.Message, ack func(error)) {
 	_, leaf, err := topic.ParseUplink(m.Topic)
@@ -99,6 +106,7 @@ func (c *cloud) Publish(_ context.Context, m mqttbroker.Message, ack func(error)
 		if c.refuse {
 			err = errors.New("refused")
 		}
+		c.greet(h)
 		ack(err)
 		return
 	case topic.Status:
@@ -126,6 +134,21 @@ func (c *cloud) Publish(_ context.Context, m mqttbroker.Message, ack func(error)
 	}
 }
 
+func (c *cloud) greet(h envelope.Hello) {
+	if c.welcome == nil {
+		return
+	}
+	w := *c.welcome
+	w.Session = h.Session
+	b, err := envelope.EncodeWelcome(w)
+	if err == nil {
+		err = c.broker.Publish(edge.Welcome(), b, 1, false)
+	}
+	if err != nil {
+		c.t.Error(err)
+	}
+}
+
 // until waits for cond, looking after every message; the deadline of the test
 // ends a story that never comes true.
 func (c *cloud) until(cond func() bool) {
@@ -148,12 +171,18 @@ func (c *cloud) until(cond func() bool) {
 	}
 }
 
+type measurement struct {
+	sent, got time.Duration
+	cloudMS   int64
+}
+
 // rig is an edge's memory and its uplink.
 type rig struct {
 	outbox *outbox.Outbox
 	uplink *uplink.Uplink
 	down   chan []ticket.Transition
-	skew   chan time.Duration
+	// measured has room for the newest measurement.
+	measured chan measurement
 }
 
 func (r *rig) Transitions(_ context.Context, ts []ticket.Transition) error {
@@ -161,9 +190,9 @@ func (r *rig) Transitions(_ context.Context, ts []ticket.Transition) error {
 	return nil
 }
 func (r *rig) Command(context.Context, envelope.Command) {}
-func (r *rig) Skew(d time.Duration) {
+func (r *rig) Measured(sent, got time.Duration, cloudMS int64) {
 	select {
-	case r.skew <- d:
+	case r.measured <- measurement{sent, got, cloudMS}:
 	default:
 	}
 }
@@ -180,7 +209,7 @@ func newRig(t *testing.T, c *cloud, change func(*uplink.Options)) *rig {
 			t.Error(err)
 		}
 	})
-	r := &rig{outbox: box, down: make(chan []ticket.Transition, 8), skew: make(chan time.Duration, 1)}
+	r := &rig{outbox: box, down: make(chan []ticket.Transition, 8), measured: make(chan measurement, 1)}
 	o := uplink.Options{
 		URL: "tcp://" + c.broker.Addr(0).String(), Username: "sunrise/e1", Password: "secret", Estate: edge.Estate, Edge: edge.Edge,
 		Version: "test", Boot: "b", Trusted: func() bool { return true }, Source: box, Downlink: r, Clock: clock.NewSystem(), Log: log,
@@ -258,7 +287,9 @@ func TestEverythingArrivesAndIsSettled(t *testing.T) {
 	if !r.uplink.Connected() {
 		t.Error("not connected")
 	}
-	<-r.skew
+	if m := <-r.measured; m.cloudMS != 1 || m.got < m.sent {
+		t.Errorf("measured %+v", m)
+	}
 }
 
 func TestAlarmsOvertakeABacklog(t *testing.T) {

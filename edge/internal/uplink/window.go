@@ -73,8 +73,9 @@ func (w *window) room(lane envelope.Lane) bool {
 
 func (w *window) add(p *parcel) { w.parcels = append(w.parcels, p) }
 
-// settle removes what a Receipt answers; false if it answers nothing here.
-func (w *window) settle(r envelope.Receipt, now time.Duration) (ok bool) {
+// settle removes what a Receipt answers. It returns when the newest of it was
+// sent, of what was sent once only; false if there is none.
+func (w *window) settle(r envelope.Receipt, now time.Duration) (sent time.Duration, ok bool) {
 	answered := envelope.RangeSet{}.AddAll(r.Sequences)
 	w.parcels = slices.DeleteFunc(w.parcels, func(p *parcel) bool {
 		if p.log != r.Log || p.epoch != r.Epoch {
@@ -88,13 +89,16 @@ func (w *window) settle(r envelope.Receipt, now time.Duration) (ok bool) {
 		if len(left) > 0 {
 			return false
 		}
-		ok = true
-		if p.lane != envelope.LaneAlarm && p.tries == 1 { // of a repeated one it is not known which is answered
+		if p.tries > 1 { // it is not known which time is answered
+			return true
+		}
+		sent, ok = max(sent, p.sent), true
+		if p.lane != envelope.LaneAlarm {
 			w.pace.answered(p.bytes, now-p.sent)
 		}
 		return true
 	})
-	return ok
+	return sent, ok
 }
 
 // late returns the parcels that have been on the way for too long: after, and

@@ -23,11 +23,11 @@ func TestAReceiptSettlesOnlyWhatItNames(t *testing.T) {
 		{Log: envelope.Samples, Epoch: "e", Sequences: seqs(20, 30)},
 		{Log: envelope.Samples, Epoch: "other", Sequences: seqs(1, 10)},
 	} {
-		if w.settle(r, 0) {
+		if _, ok := w.settle(r, 0); ok {
 			t.Errorf("%+v settled something", r)
 		}
 	}
-	if ok := w.settle(envelope.Receipt{Log: envelope.Samples, Epoch: "e", Sequences: seqs(5, 10)}, 0); !ok || len(w.parcels) != 2 {
+	if _, ok := w.settle(envelope.Receipt{Log: envelope.Samples, Epoch: "e", Sequences: seqs(5, 10)}, 0); !ok || len(w.parcels) != 2 {
 		t.Errorf("two receipts together did not settle, %d parcels left", len(w.parcels))
 	}
 }

@@ -78,15 +78,20 @@ func (s *System) NewTimer(d time.Duration) Timer { return systemTimer{time.NewTi
 func (s *System) Boot() string { return s.boot }
 
 // Trusted reports whether the wall clock may be believed: the kernel says that
-// it is synchronised, or said so since boot, or someone Vouched for it. Where
+// it is synchronised, or said so since boot, or someone Vouched for it, and nobody
+// doubted it since. Where
 // the kernel cannot be asked (another system, a sandbox that forbids it) the
 // clock counts as trusted: the opposite would mark every record of such a
 // machine for ever, with no way to mend it. An answer is good for a second.
 func (s *System) Trusted() bool { return s.trust.ok(s.Mono()) }
 
 // Vouch says that the wall clock was found right by other means, such as the
-// skew measured against the cloud. It holds until the process ends.
+// skew measured against the cloud. It holds until someone doubts it.
 func (s *System) Vouch() { s.trust.latched.Store(true) }
+
+// Doubt says that the wall clock was seen to jump: what was known about it is
+// forgotten, and the kernel is asked anew.
+func (s *System) Doubt() { s.trust.doubt() }
 
 type systemTimer struct{ t *time.Timer }
 

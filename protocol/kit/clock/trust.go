@@ -27,6 +27,11 @@ type trust struct {
 	next atomic.Int64
 }
 
+func (t *trust) doubt() {
+	t.latched.Store(false)
+	t.next.Store(0)
+}
+
 // ok answers at the monotonic time now.
 func (t *trust) ok(now time.Duration) bool {
 	if t.latched.Load() {

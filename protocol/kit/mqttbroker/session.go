@@ -9,6 +9,8 @@ import (
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
+
+	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
 // session is one authenticated connection.
@@ -101,7 +103,9 @@ func (s *session) settle(p *pending, err error) {
 		<-s.slots
 	}
 	if len(acks) > 0 {
+		chaos.At("broker.puback.before")
 		_, _ = s.conn.Write(acks) // a closed connection sends again
+		chaos.At("broker.puback.after")
 	}
 }
 

@@ -27,6 +27,7 @@ import (
 
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/edge/internal/driver"
+	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/kit/mqttbroker"
 	"github.com/linshao/linshao/protocol/telemetry"
@@ -196,9 +197,11 @@ func (d *Driver) measure(ctx context.Context, st *station, leaf string, m mqttbr
 		d.o.Stats.Dropped("unusable_value", dropped)
 		d.quarantine.add(Rejected{AtMS: now, Device: b.Device, Topic: m.Topic, Reason: "unusable_value"}, m.Payload)
 	}
+	chaos.At("device.publish.before")
 	if err := d.o.Sink.Put(ctx, b); err != nil {
 		ack(err)
 	}
+	chaos.At("device.publish.after")
 }
 
 // reject keeps a payload that will never be readable. It is acknowledged: the

@@ -1,0 +1,67 @@
+package app
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/linshao/linshao/edge/internal/skew"
+	"github.com/linshao/linshao/protocol/kit/clock"
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+// times is what the edge knows about its clock.
+type times struct {
+	clock Clock
+	skew  skew.Estimate
+	boots *skew.Boots
+	log   *slog.Logger
+	// noted: this boot is in boots. Only measured uses it, and calls come one
+	// at a time.
+	noted bool
+	// jumps counts how often the wall clock was set.
+	jumps atomic.Int64
+}
+
+func newTimes(c Clock, disk Disk, folder string, log *slog.Logger) *times {
+	boots, err := skew.OpenBoots(disk, folder)
+	if err != nil {
+		log.Warn("what was recorded by a wrong clock before this start stays marked", "err", err)
+	}
+	return &times{clock: c, boots: boots, log: log}
+}
+
+// measured takes what the cloud's clock said. A clock that agrees with it may
+// be believed.
+func (t *times) measured(sent, got time.Duration, cloudMS int64) {
+	t.skew.Measured(sent, got, cloudMS)
+	skewMS, errorMS, _ := t.now()
+	if !t.noted {
+		atStart, errorMS, _ := t.skew.Cloud(0)
+		if err := t.boots.Note(t.clock.Boot(), atStart, errorMS); err != nil {
+			t.log.Warn("what was recorded so far is not put right yet", "err", err)
+		} else {
+			t.noted = true
+		}
+	}
+	if max(skewMS, -skewMS)+errorMS < telemetry.SkewBoundMS {
+		t.clock.Vouch()
+	}
+}
+
+// jumped takes that the wall clock was set by d while the edge runs. Nobody
+// knows which of the two times is right, so the clock must be vouched for anew.
+func (t *times) jumped(d time.Duration) {
+	t.jumps.Add(1)
+	t.log.Warn("the wall clock was set", "by", d)
+	if c, ok := t.clock.(interface{ Doubt() }); ok {
+		c.Doubt()
+	}
+}
+
+// now is how far the wall clock is ahead of the cloud's, and by how much that
+// may be wrong; false while nothing was measured.
+func (t *times) now() (skewMS, errorMS int64, known bool) {
+	cloudMS, errorMS, known := t.skew.Cloud(t.clock.Mono())
+	return clock.NowMS(t.clock) - cloudMS, errorMS, known
+}
