@@ -48,6 +48,8 @@ type Options struct {
 	Pause func(ctx context.Context, step string)
 	// Poll is agenda.Options.Poll; 0: its default.
 	Poll time.Duration
+	// SeriesSegmentBytes is embedded.Options.SegmentBytes; 0: its default.
+	SeriesSegmentBytes int
 }
 
 // product and format are what the data directory is stamped with.

@@ -54,7 +54,8 @@ type Options struct {
 	// Now is the clock that times are checked against.
 	Now func() time.Time
 	Log *slog.Logger
-	// SegmentBytes is the size of a log segment; 0: the library's 128 MiB.
+	// SegmentBytes is the size of a segment of the logs and of the blocks; 0:
+	// the library's 128 and 512 MiB.
 	SegmentBytes int
 }
 
@@ -109,6 +110,7 @@ func libraryOptions(o Options) *tsdb.Options {
 	t.OutOfOrderTimeWindow = window
 	if o.SegmentBytes > 0 {
 		t.WALSegmentSize = o.SegmentBytes
+		t.MaxBlockChunkSegmentSize = int64(o.SegmentBytes)
 	}
 	return t
 }
