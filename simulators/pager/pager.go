@@ -48,6 +48,8 @@ type Answer struct {
 	Status int
 	// RetryAfterSeconds goes with 429.
 	RetryAfterSeconds int
+	// After is how long the answer takes.
+	After time.Duration
 	// Hang gives no answer at all until the caller loses patience. The page
 	// counts as heard: nobody can know.
 	Hang bool
@@ -105,7 +107,10 @@ func Listen(addr string) (*Pager, error) {
 }
 
 // URL is the prefix of every person's webhook, without a slash at its end.
-func (p *Pager) URL() string { return "http://" + p.ln.Addr().String() }
+func (p *Pager) URL() string { return "http://" + p.Addr() }
+
+// Addr is the host:port of the provider.
+func (p *Pager) Addr() string { return p.ln.Addr().String() }
 
 // Close ends the provider, hanging requests included, and waits for it.
 func (p *Pager) Close() error {

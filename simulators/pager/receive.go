@@ -120,6 +120,15 @@ func (p *Pager) answer(w http.ResponseWriter, r *http.Request, a Answer) {
 		}
 		panic(http.ErrAbortHandler) // hang up without an answer
 	}
+	if a.After > 0 {
+		timer := time.NewTimer(a.After)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		case <-p.quit:
+		}
+	}
 	if a.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(a.RetryAfterSeconds))
 	}

@@ -99,10 +99,6 @@ func (w *Town) openJournals() {
 	w.must(err)
 	w.paged, err = openJournal(filepath.Join(w.Journals, "paged.ndjson"))
 	w.must(err)
-	w.t.Cleanup(func() {
-		w.told.close()
-		w.paged.close()
-	})
 }
 
 // page is called by the pager with every request.

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -108,7 +109,12 @@ func New(t testing.TB, o Options) *Town {
 	w.API.Base = "http://" + addr(t)
 	w.must(os.Mkdir(w.Journals, 0o700))
 	w.openJournals()
-	w.startPager()
+	w.t.Cleanup(func() {
+		w.Pager.Close()
+		w.told.close()
+		w.paged.close()
+	})
+	w.startPager("127.0.0.1:0")
 	for i := range o.Estates {
 		w.Estates = append(w.Estates, w.estate(i))
 	}
@@ -116,6 +122,7 @@ func New(t testing.TB, o Options) *Town {
 	for _, e := range w.Estates {
 		w.configureEdge(e)
 	}
+	w.must(exec.Command("cp", "-a", w.CloudData, w.path("pristine")).Run())
 	return w
 }
 
@@ -144,6 +151,27 @@ func (w *Town) Start() {
 	}
 }
 
+// Reset brings a town back to before its first Start: empty stores, new
+// journals, fair weather, every device free. Credentials, ports and the pager
+// stay, so that it costs far less than a new town.
+func (w *Town) Reset() {
+	w.t.Helper()
+	w.Kill()
+	w.Pager.Close() // waits for what is still on its way
+	w.told.close()
+	w.paged.close()
+	w.must(os.RemoveAll(w.CloudData))
+	w.must(exec.Command("cp", "-a", w.path("pristine"), w.CloudData).Run())
+	for _, e := range w.Estates {
+		w.must(os.RemoveAll(e.Data))
+		e.WAN.Heal()
+		e.lifts, e.gates = newPool("lift", w.o.Lifts), newPool("gate", w.o.Gates)
+	}
+	w.heard = newHeard()
+	w.openJournals()
+	w.startPager(w.Pager.Addr())
+}
+
 // Ready waits for a daemon and returns how long it took since its start.
 func (w *Town) Ready(d *daemon.Daemon) time.Duration {
 	w.t.Helper()
@@ -165,10 +193,10 @@ func (w *Town) Kill() {
 // Now is the harness's monotonic clock in ms, the at of the journals.
 func (w *Town) Now() float64 { return float64(time.Since(w.began).Microseconds()) / 1000 }
 
-func (w *Town) startPager() {
-	p, err := pager.Listen("127.0.0.1:0")
+func (w *Town) startPager(addr string) {
+	w.t.Helper()
+	p, err := pager.Listen(addr)
 	w.must(err)
-	w.t.Cleanup(func() { p.Close() })
 	p.Journal(w.page)
 	w.Pager = p
 }
