@@ -88,17 +88,17 @@ func (p *Proxy) carry(c *pair, w Way) {
 			select {
 			case held <- p.hold(buf[:n]):
 			case <-c.done:
-				return
+				err = net.ErrClosed
 			}
 		}
 		if err != nil {
 			if w == Up {
-				c.left.Store(true)
+				p.leave()
 			}
 			return
 		}
-		if l.rate > 0 && !p.rest(c, time.Duration(n)*time.Second/time.Duration(l.rate)) {
-			return
+		if l.rate > 0 {
+			p.rest(c, time.Duration(n)*time.Second/time.Duration(l.rate))
 		}
 	}
 }
@@ -110,14 +110,18 @@ func (l link) mouthful() int {
 	return max(1, min(mouthful, int(int64(l.rate)*int64(breath)/int64(time.Second))))
 }
 
-// rest waits for d; false means that the pair has ended meanwhile.
-func (p *Proxy) rest(c *pair, d time.Duration) bool {
+// rest waits for d, or until the pair ends.
+func (p *Proxy) rest(c *pair, d time.Duration) {
 	select {
 	case <-p.after(d):
-		return true
 	case <-c.done:
-		return false
 	}
+}
+
+func (p *Proxy) leave() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left++
 }
 
 func (p *Proxy) hold(b []byte) chunk {

@@ -55,6 +55,7 @@ type Proxy struct {
 	changed chan struct{} // closed and replaced when the weather changes
 	pairs   map[*pair]struct{}
 	opened  int
+	left    int
 	closed  bool
 }
 
@@ -179,16 +180,19 @@ func (p *Proxy) Opened() int {
 	return p.opened
 }
 
-// Present is the number of clients whose connection is open now. A client
-// that closed its end is gone even where the target does not know.
+// Left is the number of clients so far that ended their connection, or whose
+// end was heard of: it grows at the instant, whatever the target knows.
+func (p *Proxy) Left() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
+}
+
+// Present is the number of clients whose connection is open now.
 func (p *Proxy) Present() int {
-	n := 0
-	for _, c := range p.all() {
-		if !c.left.Load() {
-			n++
-		}
-	}
-	return n
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.opened - p.left
 }
 
 // Close ends the proxy and returns when nothing of it is left.

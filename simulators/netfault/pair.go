@@ -11,10 +11,8 @@ type pair struct {
 	client, target *net.TCPConn
 	// doomed: bytes that way (up, down) were lost, so none may pass any more.
 	doomed [2]atomic.Bool
-	// left: the client closed its end.
-	left atomic.Bool
-	done chan struct{} // closed when the pair is
-	once sync.Once
+	done   chan struct{} // closed when the pair is
+	once   sync.Once
 }
 
 // ends returns where bytes of a way come from and go to.
