@@ -52,11 +52,21 @@ func Fold(log []Transition) (Ticket, bool) {
 	for _, x := range t.Log {
 		if x.Kind == Raise && first {
 			first = false
+			t.begin(x)
 			continue
 		}
 		t.apply(x)
 	}
 	return t, true
+}
+
+// begin is the raise in its place. What stands before it was told of the same
+// condition under another name; it says nothing of how things are after it.
+func (t *Ticket) begin(x Transition) {
+	t.Condition, t.ClearedMS = Active, 0
+	if len(x.Evidence) > 0 {
+		t.Evidence = x.Evidence
+	}
 }
 
 // apply makes one change. It is total: unknown kinds and changes that no

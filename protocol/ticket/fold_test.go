@@ -73,6 +73,18 @@ func TestAConditionThatComesBackReopens(t *testing.T) {
 	}
 }
 
+// A condition of two names, told in the order "second raise, first raise": the
+// first one stands before the raise as an occurrence.
+func TestTheRaiseInItsPlaceSaysThatTheConditionIsThere(t *testing.T) {
+	t.Parallel()
+	log := story(ticket.DoorForced, ticket.Clear, ticket.Comment, ticket.Raise)
+	log[0].Kind, log[3].Subject, log[0].Subject = ticket.Occur, log[0].Subject, nil
+	got, ok := ticket.Fold(log)
+	if !ok || got.Condition != ticket.Active || got.ClearedMS != 0 || got.State != ticket.Open || got.Occurrences != 2 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestTransferStartsTheAcceptClockAgain(t *testing.T) {
 	t.Parallel()
 	log := story(ticket.DoorForced, ticket.Accept, ticket.Transfer)

@@ -59,8 +59,8 @@ func naive(log []ticket.Transition, self ticket.ID) (told, bool) {
 	rest := slices.Delete(slices.Clone(laid), raise, raise+1)
 	out := told{Occurrences: 1 + count(rest, ticket.Raise, ticket.Occur), Condition: ticket.Active}
 	out.Aliases = aliases(rest, self)
-	out.condition(rest)
-	out.workflow(laid)
+	out.condition(laid)
+	out.workflow(rest)
 	return out, true
 }
 
