@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -113,6 +114,8 @@ type Outbox struct {
 	dirty   bool
 	saved   time.Duration // when the state was last written
 	epoch   string
+	// epochs are what the state is of, in hex.
+	epochs []string
 }
 
 // Open opens the outbox in dir, making it if it is not there, and repairs what
@@ -130,7 +133,6 @@ func Open(fs vfs.FS, dir string, o Options) (*Outbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.session = st.Session
 	var alarm, samples segment.Recovery
 	if b.alarm, alarm, err = b.openSide(envelope.Alarm, st.Alarm, o.AlarmSegment); err != nil {
 		return nil, err
@@ -138,6 +140,12 @@ func Open(fs vfs.FS, dir string, o Options) (*Outbox, error) {
 	if b.samples, samples, err = b.openSide(envelope.Samples, st.Samples, o.SampleSegment); err != nil {
 		return nil, err
 	}
+	if stateOK && !(alarm.New && samples.New) && !st.isOf(b.lives(alarm, samples)) {
+		b.o.Log.Error("outbox state is of another outbox")
+		st, stateOK = state{}, false
+		b.alarm.known, b.samples.known = known{}, known{}
+	}
+	b.session = st.Session
 	b.reserve = newReserve(fs, dir, o.ReserveBytes)
 	if err := b.begin(stateOK, alarm, samples); err != nil {
 		return nil, err
@@ -174,11 +182,25 @@ func (b *Outbox) openSide(name envelope.Log, st knownState, segmentBytes int64) 
 	return s, r, nil
 }
 
+// lives are all that the logs know of.
+func (b *Outbox) lives(found ...segment.Recovery) (out []segment.Life) {
+	for _, r := range found {
+		out = append(out, r.MarkLife)
+	}
+	for _, s := range b.sides() {
+		out = append(out, s.log.Life())
+		for _, seg := range s.log.Segments() {
+			out = append(out, seg.Life)
+		}
+	}
+	return out
+}
+
 // begin starts a new epoch of both logs unless both can go on in theirs.
 func (b *Outbox) begin(stateOK bool, alarm, samples segment.Recovery) error {
 	life := b.alarm.log.Life()
 	if stateOK && alarm.Proven && samples.Proven && life.ID == b.samples.log.Life().ID {
-		b.epoch = uuid.UUID(life.ID).String()
+		b.become(life.ID)
 		return nil
 	}
 	isNew := alarm.New && samples.New
@@ -189,21 +211,32 @@ func (b *Outbox) begin(stateOK bool, alarm, samples segment.Recovery) error {
 	}
 	b.lost(b.alarm, alarm)
 	b.lost(b.samples, samples)
-	if err := b.persist(); err != nil {
-		return err
-	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return fmt.Errorf("make epoch: %w", err)
 	}
+	for _, l := range []segment.Life{b.alarm.log.Life(), b.samples.log.Life(), {ID: id}} {
+		if l.ID != [16]byte{} {
+			b.epochs = append(b.epochs, hex.EncodeToString(l.ID[:]))
+		}
+	}
+	if err := b.persist(); err != nil {
+		return err
+	}
 	if err := errors.Join(b.alarm.log.Begin(id), b.samples.log.Begin(id)); err != nil {
 		return err
 	}
-	b.epoch = id.String()
+	b.become(id)
 	if !isNew {
 		b.o.Log.Warn("outbox begins a new epoch", "epoch", b.epoch)
 	}
 	return nil
+}
+
+func (b *Outbox) become(id uuid.UUID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.epoch, b.epochs = id.String(), []string{hex.EncodeToString(id[:])}
 }
 
 // forgetEarlier takes all before the first segment as answered: without a

@@ -57,7 +57,7 @@ func (b *Outbox) persist() error {
 	b.saving.Lock()
 	defer b.saving.Unlock()
 	b.mu.Lock()
-	st := state{Session: b.session, Alarm: b.alarm.known.save(), Samples: b.samples.known.save()}
+	st := state{Epochs: b.epochs, Session: b.session, Alarm: b.alarm.known.save(), Samples: b.samples.known.save()}
 	b.dirty = false
 	b.saved = b.o.Clock.Mono()
 	b.mu.Unlock()

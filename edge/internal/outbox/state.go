@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
 	"github.com/linshao/linshao/edge/internal/vfs"
@@ -30,6 +31,10 @@ var errState = errors.New("outbox state is damaged")
 // one would only make the cloud see records twice that it has; but sessions
 // and gaps are written before they count.
 type state struct {
+	// Epochs are those of the logs that it was written beside: the current
+	// one, and the next where one was about to begin. What it says is about
+	// positions, which mean nothing in another outbox.
+	Epochs  []string   `json:"epochs"`
 	Session Session    `json:"session"`
 	Alarm   knownState `json:"alarm"`
 	Samples knownState `json:"samples"`
@@ -57,6 +62,11 @@ type gapState struct {
 	Reason string        `json:"reason"`
 	FromMS int64         `json:"from_ms,omitempty"`
 	ToMS   int64         `json:"to_ms,omitempty"`
+}
+
+// isOf reports whether s was written beside a log that has one of lives.
+func (s state) isOf(lives []segment.Life) bool {
+	return len(s.Epochs) == 0 || slices.ContainsFunc(lives, func(l segment.Life) bool { return slices.Contains(s.Epochs, hex.EncodeToString(l.ID[:])) })
 }
 
 func (k *known) save() knownState {

@@ -28,6 +28,9 @@ type entry struct {
 	// anchor is the newest anchor, 0 if none.
 	anchor Index
 
+	// before is the newest Index that was durable when the first frame was
+	// written, 0 if it was not read.
+	before Index
 	// file is the name that the segment was found under, "" if it is gone.
 	file string
 }

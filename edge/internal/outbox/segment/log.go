@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"sync"
 
 	"github.com/linshao/linshao/protocol/kit/chaos"
@@ -151,7 +152,9 @@ func (l *Log) tidy(r *found) {
 		r.stray = nil
 	}
 	for _, s := range r.stray {
-		cutOff := len(l.entries) > 0 && s.id < l.entries[0].id
+		// One of a life that is not known may be of another log.
+		known := slices.ContainsFunc(l.entries, func(e entry) bool { return e.life == s.life })
+		cutOff := known && s.id < l.entries[0].id
 		if s.ours && (s.idle || cutOff) {
 			_ = l.fs.Remove(path.Join(l.dir, s.name))
 			continue

@@ -130,8 +130,29 @@ func (r *Reader) frame(e entry) (frame, error) {
 		if err != nil {
 			r.hole.Bytes = max(e.used-from, 0)
 		}
-		if err != nil || f.index >= r.next {
+		if err != nil || f.index == r.next || f.index > r.next && !r.displaced(f, e) {
 			return f, err
+		}
+	}
+}
+
+// lookAhead is how far behind a frame that comes too early those are looked for
+// that should come before it: more than a disk writes at once.
+const lookAhead = 64 << 10
+
+// displaced reports whether f, which comes right after a hole, is a copy that
+// a disk has written in the wrong place: those that belong before it follow
+// [S-3.5].
+func (r *Reader) displaced(f frame, e entry) bool {
+	c := cursor{file: r.file, salt: e.salt, off: r.cur.off}
+	limit := min(e.used, r.cur.off+lookAhead)
+	for {
+		g, err := c.next(limit)
+		if err != nil {
+			return false
+		}
+		if g.index >= r.next && g.index < f.index {
+			return true
 		}
 	}
 }

@@ -26,6 +26,8 @@ type Recovery struct {
 	LostFirst, LostLast Index
 	// LostLife is the life they belong to.
 	LostLife Life
+	// MarkLife is the life that the mark speaks of, zero without one.
+	MarkLife Life
 	// Notes tell an operator what was repaired.
 	Notes []string
 }
@@ -35,6 +37,8 @@ type found struct {
 	Recovery
 	list list
 	mark mark
+	// rebuilt: the list on disk is damaged, or not the newest.
+	rebuilt bool
 	// marked: mark is valid.
 	marked bool
 	// last is the newest record there is or was sealed.
@@ -71,11 +75,10 @@ func find(fs vfs.FS, dir, markName string, kind Kind) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	listed := true
 	r.list, err = readList(fs, dir, kind)
 	switch {
 	case errors.Is(err, errMagic), errors.Is(err, errCRC), errors.Is(err, errClaim), vfs.IsNotExist(err):
-		listed = false
+		r.rebuilt, r.New = true, true
 		r.rebuild(files)
 		if !vfs.IsNotExist(err) || len(files) > 0 {
 			r.notef("%v: rebuilt from %d segments", err, len(r.list.entries))
@@ -83,16 +86,30 @@ func find(fs vfs.FS, dir, markName string, kind Kind) (*found, error) {
 	case err != nil:
 		return nil, err
 	}
-	r.assign(files)
-	if err := r.readOpen(fs, dir); err != nil {
+	if err := r.sort(fs, dir, files); err != nil {
 		return nil, err
 	}
-	if err := r.readStray(fs, dir); err != nil {
-		return nil, err
+	if r.correct() {
+		r.rebuilt = true
+		if err := r.sort(fs, dir, files); err != nil {
+			return nil, err
+		}
 	}
-	r.New = !listed && !r.marked && len(r.list.entries) == 0
+	if r.rebuilt {
+		r.bridge()
+	}
+	r.New = r.New && !r.marked && len(r.list.entries) == 0
 	r.judge()
 	return r, nil
+}
+
+// sort finds the files of what is listed, and what else there is.
+func (r *found) sort(fs vfs.FS, dir string, files []segmentFile) error {
+	r.assign(files)
+	if err := r.readOpen(fs, dir); err != nil {
+		return err
+	}
+	return r.readStray(fs, dir)
 }
 
 // segmentFile is a file that looks like a segment, whatever its name.
@@ -153,7 +170,11 @@ func (r *found) rebuild(files []segmentFile) {
 			byID[f.id] = f
 		}
 	}
+	ours := r.ourLives(byID)
 	for _, f := range byID {
+		if !ours[f.life] {
+			continue
+		}
 		r.list.entries = append(r.list.entries, entry{header: f.header})
 		r.list.nextID = max(r.list.nextID, f.id+1)
 	}
@@ -274,20 +295,27 @@ func (e *entry) findEnd(fs vfs.FS, dir string) error {
 		if err != nil {
 			return err
 		}
+		if e.last == 0 {
+			e.before = min(fr.durable, e.first-1)
+		}
 		e.note(fr, c.off)
 	}
 }
 
-// note takes a frame that ends at off into what is known of e.
+// note takes a frame that ends at off into what is known of e. A disk may have
+// left a copy of one in the wrong place, so that they do not come in order.
 func (e *entry) note(f frame, off int64) {
-	e.last, e.used, e.newestMS = f.index, off, max(e.newestMS, f.ms)
+	e.last, e.used, e.newestMS = max(e.last, f.index), off, max(e.newestMS, f.ms)
 	if f.kind == frameAnchor {
-		e.anchor = f.index
+		e.anchor = max(e.anchor, f.index)
 	}
 }
 
 // judge decides whether the log holds its newest record [S-5.4].
 func (r *found) judge() {
+	if r.marked {
+		r.MarkLife = r.mark.life
+	}
 	switch {
 	case r.New:
 	case !r.marked:
