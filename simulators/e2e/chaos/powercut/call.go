@@ -22,6 +22,10 @@ type call struct {
 	// ret is what it returned, negative for an error; done: it returned.
 	ret  int64
 	done bool
+	// error is what strace wrote behind a failed result; injected: strace
+	// made it fail.
+	error    string
+	injected bool
 }
 
 // step is the beginning or the end of a call.
@@ -91,7 +95,8 @@ func (c *call) finish() error {
 	if at < 0 {
 		return fmt.Errorf("%w: no result: %s(%.80s", errLine, c.name, c.text)
 	}
-	result, _, _ := strings.Cut(c.text[at+3:], " ")
+	result, why, _ := strings.Cut(c.text[at+3:], " ")
+	c.error, c.injected = why, strings.HasSuffix(why, "(INJECTED)")
 	result, _, _ = strings.Cut(result, "<")
 	c.text = strings.TrimSuffix(strings.TrimRight(c.text[:at], " "), ")")
 	c.split()

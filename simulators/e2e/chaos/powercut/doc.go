@@ -1,7 +1,7 @@
 // Package powercut rebuilds what a disk may hold after the power was cut at
 // any moment of a recorded run.
 //
-// A run is recorded with strace (Record): every call that changes names or
+// A run is recorded with strace (Recorder): every call that changes names or
 // contents below one folder, every sync, and what went over sockets, in the
 // order in which the kernel saw it. Parse reads that back; a Disk replays it
 // to any position and Crash then decides what survived:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -37,13 +38,18 @@ func clear(line string) string {
 }
 
 func parse(lines string) (*powercut.Trace, error) {
+	return powercut.Parse("/r", written(lines))
+}
+
+// written is a story as strace would have written it.
+func written(lines string) io.Reader {
 	var b strings.Builder
 	for _, l := range strings.Split(strings.TrimSpace(lines), "\n") {
 		if l = strings.TrimSpace(l); l != "" {
 			b.WriteString(clear(l) + "\n")
 		}
 	}
-	return powercut.Parse("/r", strings.NewReader(b.String()))
+	return strings.NewReader(b.String())
 }
 
 func tell(t *testing.T, lines string) story {
@@ -287,4 +293,25 @@ func TestAnImageIsWrittenAndFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.want(d.Worst(), "a", "TWO, more", "d/b", strings.Repeat("\x00", 5000))
+}
+
+func TestFaultsAndWhatWasSyncedAfterThem(t *testing.T) {
+	t.Parallel()
+	f, err := powercut.ReadFaults(written(`
+		openat(AT_FDCWD</x>, "/r/a.seg", O_RDWR|O_CREAT, 0600) = 5</r/a.seg>
+		7 fdatasync(5</r/a.seg> <unfinished ...>
+		8 fsync(6</r>) = -1 EIO (Input/output error) (INJECTED)
+		7 <... fdatasync resumed>) = -1 EIO (Input/output error) (INJECTED)
+		fsync(6</r>) = 0
+		fdatasync(9</r/b.seg>) = 0
+		fdatasync(5</r/a.seg>) = 0
+		openat(AT_FDCWD</x>, "/r/a.seg", O_RDWR|O_CREAT, 0600) = 5</r/a.seg>
+		fdatasync(5</r/a.seg>) = 0`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "{[{3 fsync /r} {2 fdatasync /r/a.seg}] 8 [/r/a.seg]}"
+	if got := fmt.Sprint(*f); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }

@@ -1,9 +1,6 @@
 package powercut
 
-import (
-	"os/exec"
-	"strings"
-)
+import "strings"
 
 // traced are the calls that a recording shows: those that are modelled, those
 // that tell what descriptors are, and those that would break the model.
@@ -17,11 +14,11 @@ func traced() []string {
 	}
 }
 
-// Record wraps a command so that what it does is recorded in the file trace.
-// Signals sent to the command reach strace, which passes on those that end it.
-func Record(trace string, command ...string) *exec.Cmd {
-	args := append([]string{
-		"-f", "-y", "-xx", "-s", "16777216", "--seccomp-bpf", "-o", trace, "-e", "trace=" + strings.Join(traced(), ","), "--",
-	}, command...)
-	return exec.Command("strace", args...)
+// Recorder is the command line to run a daemon under so that what it does is
+// recorded in the file trace. A signal that ends the daemon must be sent to
+// the daemon itself: a killed strace would leave lines unwritten.
+func Recorder(trace string) []string {
+	return []string{
+		"strace", "-f", "-y", "-xx", "-s", "16777216", "--seccomp-bpf", "-o", trace, "-e", "trace=" + strings.Join(traced(), ","), "--",
+	}
 }
