@@ -32,6 +32,7 @@ type committer struct {
 	o      Options
 	judged <-chan verdict
 	group  []verdict
+	size   int // Samples in group
 	// owed are the alarm records of failed commits. They are recorded before
 	// any other, so that the log stays a prefix of what happened.
 	owed []envelope.Record
@@ -40,10 +41,13 @@ type committer struct {
 	drivers map[string]string
 	retry   clock.Timer
 	failing bool
+	// window says how long a group waits for company, linger when that is over.
+	window *window
+	linger clock.Timer
 }
 
 func newCommitter(o Options, judged <-chan verdict) *committer {
-	c := &committer{o: o, judged: judged, drivers: make(map[string]string, len(o.Devices))}
+	c := &committer{o: o, judged: judged, window: newWindow(o.Window), drivers: make(map[string]string, len(o.Devices))}
 	for _, d := range o.Devices {
 		if d.Profile != nil {
 			c.drivers[d.ID] = string(d.Profile.Protocol)
@@ -57,6 +61,9 @@ func (c *committer) run(ctx context.Context) error {
 	c.retry = c.o.Clock.NewTimer(retryAfter)
 	defer c.retry.Stop()
 	c.retry.Stop()
+	c.linger = c.o.Clock.NewTimer(retryAfter)
+	defer c.linger.Stop()
+	c.linger.Stop()
 	for more := true; more; {
 		more = c.gather(ctx)
 		c.commit(ctx)
@@ -72,7 +79,7 @@ var errOwed = errors.New("the recorder did not take them")
 // gather waits for something to do, then takes all that is there. It reports
 // false once nothing more will come.
 func (c *committer) gather(ctx context.Context) (more bool) {
-	c.group = c.group[:0]
+	c.group, c.size = c.group[:0], 0
 	judged := c.judged
 	if len(c.owed) >= maxOwed && ctx.Err() == nil {
 		judged = nil // for now; retry runs while anything is owed
@@ -82,12 +89,50 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 		if !ok {
 			return false
 		}
-		c.group = append(c.group, v)
+		c.window.begin(c.now())
+		c.add(v)
 	case <-c.retry.C():
+		c.window.begin(c.now())
 		return true
 	}
-	return c.fill()
+	for more = c.fill(); more && !c.full() && c.wait(); {
+		more = c.fill()
+	}
+	return more
 }
+
+// add takes a verdict into the group.
+func (c *committer) add(v verdict) {
+	c.group = append(c.group, v)
+	c.size += len(v.batch.Samples)
+	c.window.join(&v, time.Duration(v.origin.MonoMS)*time.Millisecond)
+}
+
+func (c *committer) full() bool { return c.size >= maxSamples || len(c.group) >= maxGroup }
+
+// wait reports whether something joined the group before it was to go.
+func (c *committer) wait() (joined bool) {
+	d := c.window.wait(c.now())
+	if d <= 0 || len(c.owed) > 0 {
+		return false
+	}
+	c.linger.Reset(d)
+	defer c.linger.Stop()
+	select {
+	case v, ok := <-c.judged:
+		if !ok {
+			return false // nothing more will come, and fill sees it too
+		}
+		c.add(v)
+		return true
+	case <-c.linger.C():
+		return false
+	}
+}
+
+// now is the monotonic time in the resolution of Origins, so that the two can be
+// compared.
+func (c *committer) now() time.Duration { return c.o.Clock.Mono().Truncate(time.Millisecond) }
 
 // fill takes what waits beside the first of the group. When nothing waits it
 // lets others run once before it goes to the disk: many devices that each wait
@@ -95,14 +140,13 @@ func (c *committer) gather(ctx context.Context) (more bool) {
 // messages cost. On an idle edge that takes no time.
 func (c *committer) fill() (more bool) {
 	yielded := 0
-	for n := len(c.group[0].batch.Samples); n < maxSamples && len(c.group) < maxGroup; {
+	for !c.full() {
 		select {
 		case v, ok := <-c.judged:
 			if !ok {
 				return false
 			}
-			n += len(v.batch.Samples)
-			c.group = append(c.group, v)
+			c.add(v)
 		default:
 			if yielded == len(c.group) {
 				return true
@@ -130,6 +174,7 @@ func (c *committer) commit(ctx context.Context) {
 		err = c.o.Recorder.Append(ctx, alarm, c.samples)
 		chaos.At("flow.append.after")
 		c.note(err)
+		c.window.spent(c.now())
 	}
 	c.retry.Stop()
 	kept := alarmDurable(err)
@@ -165,6 +210,7 @@ func (c *committer) answer(err error, alarmKept bool) {
 	if err != nil {
 		err = fmt.Errorf("record: %w", err)
 	}
+	now := c.now()
 	for i := range c.group {
 		v := &c.group[i]
 		verdictErr := err
@@ -172,6 +218,7 @@ func (c *committer) answer(err error, alarmKept bool) {
 			verdictErr = nil
 		}
 		if v.done != nil {
+			c.window.answered(v, now)
 			v.done(verdictErr)
 		}
 		*v = verdict{}

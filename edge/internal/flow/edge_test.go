@@ -163,7 +163,7 @@ func options(d *disk, c clock.Clock, m flow.Meter, rules []device.Rule) flow.Opt
 	return flow.Options{
 		Estate: "garden", Edge: "g1", Boot: "b1", Trusted: func() bool { return true }, Clock: c,
 		Devices: []device.Device{{ID: "lift-1", Kind: "elevator", Profile: profile, Location: "3号楼1单元"}},
-		Rules:   rules, Recorder: d, Meter: m, Log: slog.New(slog.DiscardHandler),
+		Rules:   rules, Recorder: d, Meter: m, Log: slog.New(slog.DiscardHandler), Window: -1,
 	}
 }
 

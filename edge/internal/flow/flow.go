@@ -7,7 +7,9 @@
 // and handles one Batch after the other, so that equal input gives equal
 // tickets. The committer takes whatever is judged while the commit before it
 // ran as one group: it commits at once when idle, and under load the groups
-// grow until they pay for the disk.
+// grow until they pay for the disk. Where many small commits would wear out
+// flash, a group of samples waits for company for a while (window); what
+// concerns an alarm never does, and takes along what waits.
 //
 // Guarantees:
 //
@@ -98,6 +100,9 @@ type Options struct {
 	Queue int
 	// Quiet is triage.Config.Quiet: 30 s.
 	Quiet time.Duration
+	// Window is how long a group of samples may wait for company when flash
+	// would otherwise wear out: 200 ms. Negative: none ever waits.
+	Window time.Duration
 	// Grace is how long the last commit may take when the Flow stops: 5 s.
 	Grace time.Duration
 }
@@ -141,6 +146,7 @@ func New(o Options) (*Flow, error) {
 	setDefault(&o.Queue, 256)
 	setDefault(&o.Quiet, 30*time.Second)
 	setDefault(&o.Grace, 5*time.Second)
+	setDefault(&o.Window, 200*time.Millisecond)
 	if o.Skew == nil {
 		o.Skew = func(o telemetry.Origin) telemetry.Origin { return o }
 	}

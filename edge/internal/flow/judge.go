@@ -42,6 +42,14 @@ type verdict struct {
 	checkpoint  []byte
 	batch       driver.Batch
 	done        func(error)
+	// found: the Batch concerns a condition, so nobody lets it wait.
+	found bool
+}
+
+// urgent reports whether a verdict is committed at once: everything for the
+// alarm log, and what had a part in it.
+func (v *verdict) urgent() bool {
+	return v.found || len(v.born)+len(v.local) > 0 || v.checkpoint != nil
 }
 
 func newJudge(f *Flow) *judge { return &judge{Flow: f, told: f.recalled, checkedAt: f.o.Clock.Mono()} }
@@ -65,7 +73,7 @@ func (j *judge) run(ctx context.Context) {
 
 func (j *judge) take(a arrival) {
 	v := verdict{origin: j.origin(), done: a.done}
-	if a.remote != nil {
+	if v.found = a.remote != nil; v.found {
 		for _, x := range a.remote {
 			if j.triage.Apply(x, v.origin) {
 				v.local = append(v.local, x)
@@ -74,6 +82,7 @@ func (j *judge) take(a arrival) {
 	} else {
 		v.batch = a.batch
 		v.born = j.judge(a.batch, v.origin)
+		v.found = len(j.findings) > 0
 	}
 	j.send(v)
 }
