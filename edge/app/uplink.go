@@ -16,7 +16,6 @@ import (
 	"github.com/linshao/linshao/edge/internal/flow"
 	"github.com/linshao/linshao/edge/internal/uplink"
 	"github.com/linshao/linshao/protocol/envelope"
-	"github.com/linshao/linshao/protocol/kit/chaos"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
@@ -68,9 +67,7 @@ func (l *link) Command(_ context.Context, c envelope.Command) {
 		l.log.Warn("command not run", "id", c.ID, "device", c.Device, "name", c.Name, "reason", why)
 		return
 	}
-	chaos.At("uplink.command.before")
 	err := d.Command(c.Device, mqtt.Command{ID: c.ID, Name: c.Name, Args: c.Args, ExpiresMS: expiresMS})
-	chaos.At("uplink.command.after")
 	l.log.Info("command passed on", "id", c.ID, "device", c.Device, "name", c.Name, "err", err)
 }
 
