@@ -150,6 +150,18 @@ func (l *Ledger) Raised(device, rule string) []ticket.ID {
 	return out
 }
 
+// Count is how many Facts of one name there are.
+func (l *Ledger) Count(name string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for f := range l.facts {
+		if f.Name == name {
+			n++
+		}
+	}
+	return n
+}
+
 // Facts is how many there are.
 func (l *Ledger) Facts() int {
 	l.mu.Lock()

@@ -68,10 +68,14 @@ type recorder struct {
 
 const gates = 40
 
-func newRecorder(t *testing.T, dir string) *recorder {
+// smallCell is a cell with a small outbox, so that segments are small too.
+func smallCell(t *testing.T, dir, bin string, env ...string) *cell.Cell {
+	return cell.New(t, dir, cell.Options{Bin: bin, Gates: gates, Env: env, Extra: "outbox: {max_bytes: 32MiB, min_free: 1MiB}\n"})
+}
+
+func newRecorder(t *testing.T, dir, bin string, env ...string) *recorder {
 	return &recorder{
-		t: t, c: cell.New(t, dir, cell.Options{Gates: gates, Extra: "outbox: {max_bytes: 32MiB, min_free: 1MiB}\n"}),
-		j: cell.NewJournal(), gates: gates, ts: time.Now().Add(-time.Minute).UnixMilli(),
+		t: t, c: smallCell(t, dir, bin, env...), j: cell.NewJournal(), gates: gates, ts: time.Now().Add(-time.Minute).UnixMilli(),
 	}
 }
 

@@ -32,7 +32,7 @@ func TestChaosR3(t *testing.T) {
 	r := row.Begin(t, "R3", "power cut: un-synced writes dropped, reordered, torn")
 	needTool(r, "strace")
 	dir := fast(t)
-	x := newRecorder(t, filepath.Join(dir, "recorded"))
+	x := newRecorder(t, filepath.Join(dir, "recorded"), "")
 	tr := x.run(r.Full())
 	sameAsDisk(t, tr, "", x.c.Data, func(string) bool { return false })
 	rec, err := cell.Recorded(tr, portOf(t, x.c.MQTT), portOf(t, x.c.Collector.URL()))
@@ -42,7 +42,7 @@ func TestChaosR3(t *testing.T) {
 	}
 	r.Count("edge_messages_acked", len(rec.Told))
 	r.Count("edge_syncs", len(tr.Syncs())/2)
-	e := edgeImages{t: t, r: r, dir: dir, tr: tr, rec: rec}
+	e := edgeImages{t: t, r: r, dir: dir, tr: tr, rec: rec, violate: r.Violation}
 	e.run(r.N(24, 5000))
 }
 
@@ -53,6 +53,8 @@ type edgeImages struct {
 	dir string
 	tr  *powercut.Trace
 	rec *cell.Recording
+	// violate hears of each broken promise; it is called concurrently.
+	violate func(format string, args ...any)
 }
 
 // cut is one image to be judged.
@@ -67,9 +69,7 @@ type cut struct {
 func (e *edgeImages) run(n int) {
 	free := make(chan *cell.Cell, workers)
 	for i := range workers {
-		free <- cell.New(e.t, filepath.Join(e.dir, fmt.Sprint("worker-", i)), cell.Options{
-			Gates: gates, Extra: "outbox: {max_bytes: 32MiB, min_free: 1MiB}\n",
-		})
+		free <- smallCell(e.t, filepath.Join(e.dir, fmt.Sprint("worker-", i)), "")
 	}
 	d, err := e.tr.NewDisk("")
 	must(e.t, err)
@@ -116,11 +116,11 @@ func (e *edgeImages) judge(on *cell.Cell, c cut) {
 	began := time.Now()
 	defer on.Edge.Kill()
 	if err := on.Edge.TryStart(); err != nil {
-		e.r.Violation("%s: start: %v", c.name, err)
+		e.violate("%s: start: %v", c.name, err)
 		return
 	}
 	if err := on.Drain(bound); err != nil {
-		e.r.Violation("%s: not opened or not drained: %v", c.name, err)
+		e.violate("%s: not opened or not drained: %v", c.name, err)
 		return
 	}
 	e.r.Observe("edge_open_and_drain_ms", float64(time.Since(began).Milliseconds()))
@@ -130,7 +130,7 @@ func (e *edgeImages) judge(on *cell.Cell, c cut) {
 	e.acked(held, c)
 	e.r.Count("gaps_reported", len(held.Lost()))
 	for _, why := range held.Invented(e.rec.Said) {
-		e.r.Violation("%s: %s", c.name, why)
+		e.violate("%s: %s", c.name, why)
 	}
 	e.goesOn(on, held, c)
 }
@@ -141,7 +141,7 @@ func (e *edgeImages) acked(held *cell.Ledger, c cut) {
 		e.r.Count("acked_messages_checked", 1)
 		for f, v := range m.Facts {
 			if got, ok := held.Has(f); !ok || got != v {
-				e.r.Violation("%s: %v, acknowledged at %d, settled at %d, is gone or wrong (%t); %d others came, gaps %v",
+				e.violate("%s: %v, acknowledged at %d, settled at %d, is gone or wrong (%t); %d others came, gaps %v",
 					c.name, f, m.AckAt, m.SettledAt, ok, held.Facts(), held.Lost())
 				break // one of a message is enough
 			}
@@ -160,10 +160,10 @@ func (e *edgeImages) acked(held *cell.Ledger, c cut) {
 				ids[string(id)] = true
 			}
 			if len(now) == 0 && !e.rec.RaisedBefore(c.at, f.Device, rule) {
-				e.r.Violation("%s: the ticket of %v is gone", c.name, f)
+				e.violate("%s: the ticket of %v is gone", c.name, f)
 			}
 			if len(ids) > 1 {
-				e.r.Violation("%s: %d tickets of %v", c.name, len(ids), f)
+				e.violate("%s: %d tickets of %v", c.name, len(ids), f)
 			}
 		}
 	}
@@ -175,7 +175,7 @@ func (e *edgeImages) goesOn(on *cell.Cell, held *cell.Ledger, c cut) {
 	j, ts := cell.NewJournal(), time.Now().UnixMilli()
 	probes := []*cell.Message{cell.Sample(0, "probe", ts, 1), cell.Event(0, "door_forced_open", ts)}
 	if n, err := on.Publish(j, 0, probes...); err != nil {
-		e.r.Violation("%s: %d of 2 new messages taken: %v", c.name, n, err)
+		e.violate("%s: %d of 2 new messages taken: %v", c.name, n, err)
 		return
 	}
 	for len(j.Missing(on.Collector.Held())) > 0 {
@@ -186,18 +186,18 @@ func (e *edgeImages) goesOn(on *cell.Cell, held *cell.Ledger, c cut) {
 		select {
 		case <-heard:
 		case <-time.After(bound):
-			e.r.Violation("%s: new messages are not delivered: %v", c.name, j.Missing(on.Collector.Held()))
+			e.violate("%s: new messages are not delivered: %v", c.name, j.Missing(on.Collector.Held()))
 			return
 		}
 	}
 	fresh, before := on.Collector.Held(), e.rec.SentBefore(c.at)
 	for _, old := range []*cell.Ledger{held, before} {
 		if twice := fresh.Overlaps(old); twice != "" {
-			e.r.Violation("%s: Sequences given out twice: %s", c.name, twice)
+			e.violate("%s: Sequences given out twice: %s", c.name, twice)
 		}
 	}
 	known := append(held.Raised(cell.Gate(0), "forced"), before.Raised(cell.Gate(0), "forced")...)
 	if again := fresh.Raised(cell.Gate(0), "forced"); len(known) > 0 && len(again) > 0 && !slices.Contains(known, again[0]) {
-		e.r.Violation("%s: a second ticket of one condition", c.name)
+		e.violate("%s: a second ticket of one condition", c.name)
 	}
 }
