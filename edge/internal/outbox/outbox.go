@@ -32,7 +32,8 @@ type Options struct {
 	// ReserveBytes is what only alarms may use when the disk is full: 4 MiB.
 	// Negative: nothing.
 	ReserveBytes int64
-	// SettleEvery is how often settled ranges are written: 5 s.
+	// SettleEvery is how often settled ranges are written: 30 s. More often
+	// wears out the disk; less often, more is sent again after a crash.
 	SettleEvery time.Duration
 
 	// AlarmSegment and SampleSegment are sizes: 256 KiB and 8 MiB, the latter
@@ -65,7 +66,7 @@ func (o *Options) fill() {
 		o.MaxAge = 35 * 24 * time.Hour
 	}
 	if o.SettleEvery == 0 {
-		o.SettleEvery = 5 * time.Second
+		o.SettleEvery = 30 * time.Second
 	}
 	if o.Trusted == nil {
 		o.Trusted = func() bool { return true }

@@ -460,12 +460,12 @@ func TestSettledRangesAreWrittenLazilyAndAtTheEnd(t *testing.T) {
 			e, _, err := r.box.Lease(envelope.Samples, uint64(i+1), uint64(i+2), 1)
 			check(t, err)
 			check(t, r.box.Settle(r.cloud.take(t, e)))
-			r.clock.Advance(time.Second)
+			r.clock.Advance(6 * time.Second)
 		}
 		return n
 	}()
 	if writes < 1 || writes > 3 {
-		t.Errorf("state was written %d times in 10 s", writes)
+		t.Errorf("state was written %d times in a minute", writes)
 	}
 	check(t, r.box.Close())
 	r.fs = m

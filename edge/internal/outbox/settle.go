@@ -16,9 +16,8 @@ import (
 // out, or about an epoch that nothing waits of, is ignored. It may be given
 // the same Receipt any number of times.
 //
-// Settled ranges reach the disk within SettleEvery, at Close, and when whole
-// segments are forgotten; until then a crash only makes the cloud see records
-// again that it has. An error means that segments could not be removed; what
+// Settled ranges reach the disk within SettleEvery and at Close; until then a
+// crash only makes the cloud see records again that it has. An error means that segments could not be removed; what
 // was settled stays settled.
 func (b *Outbox) Settle(r envelope.Receipt) error {
 	if r.Verdict != envelope.Stored && r.Verdict != envelope.Rejected || r.Log != envelope.Alarm && r.Log != envelope.Samples {

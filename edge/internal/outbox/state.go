@@ -23,6 +23,9 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// ErrNewer: a file of the outbox was written by a newer version.
+var ErrNewer = segment.ErrNewer
+
 // errState: the state file is there but can't be believed.
 var errState = errors.New("outbox state is damaged")
 
@@ -115,8 +118,14 @@ func encodeState(s state) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode outbox state: %w", err)
 	}
-	head := fmt.Sprintf("%s %d %08x\n", stateMagic, stateVersion, crc32.Checksum(body, castagnoli))
-	return append([]byte(head), body...), nil
+	return append([]byte(stateHead(stateVersion, body)+"\n"), body...), nil
+}
+
+// stateHead is the line before body. Its checksum covers the version too.
+func stateHead(version int, body []byte) string {
+	head := fmt.Sprintf("%s %d", stateMagic, version)
+	crc := crc32.Update(crc32.Checksum([]byte(head), castagnoli), castagnoli, body)
+	return fmt.Sprintf("%s %08x", head, crc)
 }
 
 func decodeState(b []byte) (state, error) {
@@ -126,11 +135,11 @@ func decodeState(b []byte) (state, error) {
 	if n, err := fmt.Sscanf(string(head), stateMagic+" %d %08x", &version, &crc); n != 2 || err != nil {
 		return state{}, errState
 	}
-	if crc32.Checksum(body, castagnoli) != crc {
+	if string(head) != stateHead(version, body) {
 		return state{}, errState
 	}
 	if version > stateVersion {
-		return state{}, fmt.Errorf("outbox state has version %d, this program knows up to %d", version, stateVersion)
+		return state{}, fmt.Errorf("version %d: %w", version, ErrNewer)
 	}
 	var s state
 	if err := json.Unmarshal(body, &s); err != nil {
@@ -153,5 +162,8 @@ func readState(fs vfs.FS, dir string) (s state, ok bool, err error) {
 	if errors.Is(err, errState) {
 		return state{}, false, nil
 	}
-	return s, err == nil, err
+	if err != nil {
+		return state{}, false, fmt.Errorf("read %s: %w", stateName, err)
+	}
+	return s, true, nil
 }

@@ -54,11 +54,13 @@ var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 )
 
+// ErrNewer: a file claims a later version of its format than this program knows.
+var ErrNewer = errors.New("written by a newer version; install that one, or restore a backup made before the upgrade")
+
 var (
-	errMagic   = errors.New("not of this kind")
-	errVersion = errors.New("written by a newer version")
-	errCRC     = errors.New("checksum does not match")
-	errClaim   = errors.New("claims what cannot be")
+	errMagic = errors.New("not of this kind")
+	errCRC   = errors.New("checksum does not match")
+	errClaim = errors.New("claims what cannot be")
 )
 
 // header is what a segment knows about itself [S-2.1].
@@ -110,7 +112,7 @@ func check(b []byte, size, crcAt int, magic string, kind Kind) error {
 	case crc32.Checksum(b[:crcAt], castagnoli) != le.Uint32(b[crcAt:]):
 		return errCRC
 	case le.Uint16(b[8:]) > version:
-		return fmt.Errorf("version %d: %w", le.Uint16(b[8:]), errVersion)
+		return fmt.Errorf("version %d: %w", le.Uint16(b[8:]), ErrNewer)
 	case le.Uint16(b[8:]) == 0 || Kind(b[10]) != kind:
 		return errMagic
 	}

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"path"
 
@@ -59,8 +60,8 @@ func readMark(fs vfs.FS, name string, kind Kind) (m mark, ok bool, err error) {
 	}
 	for at := 0; at+slotSize <= len(b) && at <= slotStep; at += slotStep {
 		s, err := decodeMark(b[at:at+slotSize], kind)
-		if errors.Is(err, errVersion) {
-			return mark{}, false, err
+		if errors.Is(err, ErrNewer) {
+			return mark{}, false, fmt.Errorf("%s: %w", path.Base(name), err)
 		}
 		if err == nil && (!ok || s.turn > m.turn) {
 			m, ok = s, true

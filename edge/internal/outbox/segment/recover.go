@@ -137,7 +137,7 @@ func segmentFiles(fs vfs.FS, dir string, kind Kind) ([]segmentFile, error) {
 		}
 		if s.header, err = readHeader(fs, path.Join(dir, n), kind); err == nil {
 			s.ok = true
-		} else if errors.Is(err, errVersion) {
+		} else if errors.Is(err, ErrNewer) {
 			return nil, fmt.Errorf("segment %s: %w", n, err)
 		}
 		out = append(out, s)

@@ -35,7 +35,7 @@ func (l *Log) makeRoom(need int64) error {
 	l.mu.Lock()
 	l.entries = entries
 	l.mu.Unlock()
-	l.active = f
+	l.active, l.written = f, min(page, capacity) // the first page has the header
 	return nil
 }
 
