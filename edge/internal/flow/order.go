@@ -17,6 +17,10 @@ const (
 	// time must be to show that a clock was wrong.
 	presentMS = 2000
 	aheadMS   = 1000
+	// setBackMS is for how long a series must be late by the same time, with
+	// nothing newer between, to show that its clock was set back: a device
+	// that sends what it kept is not late by the same time for so long.
+	setBackMS = 30_000
 )
 
 // Order knows the newest Sample of every series. Its zero value is ready to
@@ -30,6 +34,9 @@ type newest struct {
 	sample telemetry.Sample
 	// saidMS is the Sample's time before it was nudged.
 	saidMS int64
+	// lagMS is how late its Samples have been, all of them since lateMS by the
+	// edge's clock; 0: the last one was not late.
+	lagMS, lateMS int64
 }
 
 // Take makes the times of each series strictly increasing: a value that came
@@ -37,7 +44,8 @@ type newest struct {
 // marked Historical. Newer ones become the latest.
 //
 // A clock that was ahead and is put right (the edge's or the device's) starts
-// its series anew: whoever speaks of the present is never Historical.
+// its series anew, and so does one that was set back, after a while: whoever
+// speaks of the present is not Historical for ever.
 func (o *Order) Take(samples []telemetry.Sample) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -74,8 +82,10 @@ func (n *newest) place(s *telemetry.Sample) {
 	switch {
 	case n.sample.Key.Metric == "", saidMS > n.sample.AtMS, n.corrected(s):
 	case saidMS < n.saidMS:
-		s.Marks |= telemetry.Historical
-		return
+		if !n.setBack(s) {
+			s.Marks |= telemetry.Historical
+			return
+		}
 	case n.repeats(s):
 		s.AtMS = n.sample.AtMS
 	default:
@@ -84,7 +94,7 @@ func (n *newest) place(s *telemetry.Sample) {
 	if s.AtMS != saidMS {
 		s.Marks |= telemetry.Nudged
 	}
-	n.sample, n.saidMS = *s, saidMS
+	n.sample, n.saidMS, n.lateMS = *s, saidMS, 0
 }
 
 // repeats reports whether s is the newest Sample sent again.
@@ -97,7 +107,19 @@ func (n *newest) repeats(s *telemetry.Sample) bool {
 // and has been put right.
 func (n *newest) corrected(s *telemetry.Sample) bool {
 	off := s.AtMS - s.EdgeMS
-	return n.sample.AtMS > s.EdgeMS+aheadMS && -presentMS <= off && off <= presentMS
+	now := -presentMS <= off && off <= presentMS
+	since := off <= aheadMS && s.AtMS > n.sample.EdgeMS
+	return n.sample.AtMS > s.EdgeMS+aheadMS && (now || since)
+}
+
+// setBack reports whether the series is late because its clock was set back.
+func (n *newest) setBack(s *telemetry.Sample) bool {
+	lagMS := s.EdgeMS - s.AtMS
+	off := lagMS - n.lagMS
+	if n.lateMS == 0 || off > presentMS || off < -presentMS {
+		n.lagMS, n.lateMS = lagMS, s.EdgeMS
+	}
+	return s.EdgeMS-n.lateMS >= setBackMS
 }
 
 // Latest returns the newest Sample of each series of a device, by metric.
