@@ -137,53 +137,6 @@ func fullEnvelope() envelope.Envelope {
 	}
 }
 
-func TestEveryFieldTravels(t *testing.T) {
-	t.Parallel()
-	want := fullEnvelope()
-	b, err := envelope.Encode(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := envelope.Decode(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := gocmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestTheSmallMessagesTravel(t *testing.T) {
-	t.Parallel()
-	h := envelope.Hello{
-		Schema: 1, Capabilities: []string{"zstd"}, Estate: "e", Edge: "g", Version: "0.1.0", Epoch: "x", Session: "s2", Previous: "s1",
-		Boot: "b", EdgeMS: t0, ClockTrusted: true, Heads: []envelope.LogHead{{Log: envelope.Samples, Head: 9, Oldest: 3}},
-		Devices: []envelope.Device{{ID: "lift-1", Kind: "elevator", Profile: "lift-terminal", Location: "3号楼", Points: []envelope.Point{{Metric: "speed", Unit: "m/s", Enum: map[string]string{"1": "up"}}}}},
-	}
-	r := envelope.Receipt{Epoch: "x", Log: envelope.Alarm, Sequences: []envelope.Range{{First: 1, Last: 4}}, Verdict: envelope.Rejected, Reason: "unknown_estate", CloudMS: t0}
-	c := envelope.Command{ID: "1", Device: "gate-1", Name: "lock", Args: []byte(`{}`), ExpiresMS: t0}
-	ts := []ticket.Transition{fullTransition()}
-	check(t, h, envelope.EncodeHello, envelope.DecodeHello)
-	check(t, r, envelope.EncodeReceipt, envelope.DecodeReceipt)
-	check(t, c, envelope.EncodeCommand, envelope.DecodeCommand)
-	check(t, ts, envelope.EncodeTransitions, envelope.DecodeTransitions)
-}
-
-func check[T any](t *testing.T, want T, enc func(T) ([]byte, error), dec func([]byte) (T, error)) {
-	t.Helper()
-	b, err := enc(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := dec(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := gocmp.Diff(want, got); d != "" {
-		t.Error(d)
-	}
-}
-
 // A receipt that this version cannot read must not make the edge forget.
 func TestAnUnknownVerdictIsNoReceipt(t *testing.T) {
 	t.Parallel()
