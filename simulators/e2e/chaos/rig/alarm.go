@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -127,8 +129,41 @@ func (p *Episode) Handle(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.forgotten(ctx, id); err != nil {
+		return err
+	}
 	p.once.Do(func() { p.pool.free <- p.Device })
 	return nil
+}
+
+// forgotten waits until the edge has heard that the ticket is closed. Before
+// that, the same condition opens the same ticket again, as it should.
+func (p *Episode) forgotten(ctx context.Context, id string) error {
+	for {
+		if page, err := p.edgeTickets(ctx); err == nil && !strings.Contains(page, id) {
+			return nil
+		}
+		if err := wait(ctx, nil, pause); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *Episode) edgeTickets(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.e.Edge.Spec.URL+"/api/v1/tickets", nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("answer %d", resp.StatusCode)
+	}
+	return string(b), err
 }
 
 func (p *Episode) act(ctx context.Context, id, verb string) error {
@@ -176,16 +211,29 @@ func (p *Episode) report(ctx context.Context, event string, ts int64) error {
 }
 
 func (p *Episode) publish(ctx context.Context, payload string) error {
-	to := topic.Device(p.Device)
+	return p.e.publish(ctx, topic.Device(p.Device), topic.Device(p.Device).Events(), payload)
+}
+
+// Waste sends one sample that is promised to nobody: its PUBACK is not
+// believed, since the caller is going to destroy it.
+func (w *Town) Waste(ctx context.Context, e *Estate) error {
+	s := Sample{At: w.Now(), Estate: e.ID, Device: meter(0), Metric: metric(0), TS: time.Now().UnixMilli(), Value: -1}
+	w.TellSample(s)
+	d := topic.Device(s.Device)
+	return e.publish(ctx, d, d.Telemetry(), fmt.Sprintf(`{"ts":%d,"values":{%q:-1}}`, s.TS, s.Metric))
+}
+
+// publish opens a connection for one message and waits for its PUBACK.
+func (e *Estate) publish(ctx context.Context, d topic.Device, to, payload string) error {
 	k, err := mqttdial.Open(ctx, mqttdial.Options{
-		URL: "tcp://" + p.e.MQTT, ClientID: p.Device, Username: p.Device, Password: secret,
-		WillTopic: to.Status(), KeepAlive: 10 * time.Second,
+		URL: "tcp://" + e.MQTT, ClientID: string(d), Username: string(d), Password: secret,
+		WillTopic: d.Status(), KeepAlive: 10 * time.Second,
 	})
 	if err != nil {
 		return err
 	}
 	defer k.Disconnect(0)
-	token := k.Publish(to.Events(), 1, false, payload)
+	token := k.Publish(to, 1, false, payload)
 	select {
 	case <-k.Lost:
 		return errors.New("connection lost")

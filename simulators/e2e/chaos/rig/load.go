@@ -160,8 +160,11 @@ func (l *Loading) Reached() float64 {
 
 // Stop ends the load: devices send nothing new, and stay until all they sent
 // is acknowledged; what is not within a minute is told as unknown.
+// Stopping it again does nothing.
 func (l *Loading) Stop() {
-	l.w.t.Helper()
+	if !l.ended.IsZero() {
+		return
+	}
 	l.ended, l.byEnd = time.Now(), l.acked.Load()
 	l.cancel()
 	l.sent.Wait()

@@ -20,8 +20,11 @@
 package rig
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,6 +191,22 @@ func (w *Town) Kill() {
 	for _, e := range w.Estates {
 		e.Edge.Kill()
 	}
+}
+
+// Connected reports whether the edge says that its uplink is up. It is for
+// waiting, not for judging.
+func (e *Estate) Connected(ctx context.Context) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Edge.Spec.URL+"/metrics", nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return err == nil && strings.Contains(string(b), "linshao_edge_uplink_connected 1")
 }
 
 // Now is the harness's monotonic clock in ms, the at of the journals.
