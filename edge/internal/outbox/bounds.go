@@ -73,8 +73,9 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 		return 0, nil
 	}
 	s := segs[0]
+	from := oldestMS(b.samples.log, s.First)
 	b.mu.Lock()
-	n := b.samples.known.lose(gap{First: s.First, Last: s.Last, Life: s.Life, Reason: reason, ToMS: s.NewestMS})
+	n := b.samples.known.lose(gap{First: s.First, Last: s.Last, Life: s.Life, Reason: reason, FromMS: from, ToMS: s.NewestMS})
 	b.dropped[reason] += n
 	b.mu.Unlock()
 	if n > 0 {

@@ -150,7 +150,7 @@ func gapLine(name envelope.Log, g gap) Line {
 }
 
 func lineOf(name envelope.Log, e segment.Entry, part envelope.Range) Line {
-	lost := gapLine(name, gap{First: segment.Index(part.First), Last: segment.Index(part.Last), Life: e.Life, Reason: reasonDamaged})
+	lost := gapLine(name, gap{First: segment.Index(part.First), Last: segment.Index(part.Last), Life: e.Life, Reason: reasonDamaged, FromMS: e.FromMS, ToMS: e.ToMS})
 	if e.What != segment.Record {
 		return lost
 	}

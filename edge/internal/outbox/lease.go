@@ -114,7 +114,7 @@ func (b *Outbox) step(s *side, p *parcel, pos, end segment.Index) (more bool, ne
 	last := min(ent.Last, plain)
 	switch {
 	case ent.What == segment.Damaged:
-		if !p.miss(life{ent.Life}, pos, last, gap{Reason: reasonDamaged}) {
+		if !p.miss(life{ent.Life}, pos, last, gap{Reason: reasonDamaged, FromMS: ent.FromMS, ToMS: ent.ToMS}) {
 			return false, pos, nil
 		}
 		b.noteDamage(s, pos, last)
@@ -144,7 +144,7 @@ func (b *Outbox) take(s *side, p *parcel, ent *segment.Entry) bool {
 	if err != nil {
 		// The checksum holds, so this is not the disk's fault; it would be
 		// no better next time.
-		if !p.miss(life{ent.Life}, ent.First, ent.First, gap{Reason: reasonDamaged}) {
+		if !p.miss(life{ent.Life}, ent.First, ent.First, gap{Reason: reasonDamaged, FromMS: ent.TimeMS, ToMS: ent.TimeMS}) {
 			return false
 		}
 		b.o.Log.Error("outbox record cannot be decoded", "log", s.name, "position", ent.First, "err", err)

@@ -255,7 +255,14 @@ func (b *Outbox) lost(s *side, r segment.Recovery) {
 	if r.LostLast == 0 || first > r.LostLast {
 		return
 	}
-	n := s.known.lose(gap{First: first, Last: r.LostLast, Life: r.LostLife, Reason: reasonLost})
+	g := gap{First: first, Last: r.LostLast, Life: r.LostLife, Reason: reasonLost}
+	for _, seg := range s.log.Segments() {
+		g.FromMS = max(g.FromMS, seg.NewestMS)
+	}
+	if b.o.Trusted() {
+		g.ToMS = clock.NowMS(b.o.Clock) // not later than this
+	}
+	n := s.known.lose(g)
 	b.dropped[reasonLost] += n
 	b.o.Log.Error("acknowledged records are gone from the log's end", "log", s.name, "records", n)
 }

@@ -243,7 +243,7 @@ func TestDamageIsReportedAsAGapAndTheRestServed(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	for _, gs := range r.cloud.gaps {
-		if gs[0] != (envelope.Gap{Range: envelope.Range{First: 8, Last: 8}, Reason: "damaged"}) {
+		if gs[0] != (envelope.Gap{Range: envelope.Range{First: 8, Last: 8}, Reason: "damaged", FromMS: start.UnixMilli(), ToMS: start.UnixMilli()}) {
 			t.Errorf("gap %+v", gs[0])
 		}
 	}
@@ -293,7 +293,7 @@ func lostTail(t *testing.T, how string) {
 	if len(r.cloud.ledger) != 4 || len(r.cloud.raised) != 2 {
 		t.Errorf("ledgers %v, raised %v", r.cloud.ledger, r.cloud.raised)
 	}
-	want := envelope.Gap{Range: envelope.Range{First: 1, Last: 5}, Reason: "lost"}
+	want := envelope.Gap{Range: envelope.Range{First: 1, Last: 5}, Reason: "lost", ToMS: r.clock.Now().UnixMilli()}
 	if gs := r.cloud.gaps[old+"/samples"]; len(gs) != 1 || gs[0] != want {
 		t.Errorf("gaps %+v", gs)
 	}

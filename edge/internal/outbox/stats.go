@@ -103,14 +103,14 @@ func (k *known) waiting(name envelope.Log, log *segment.Log) Waiting {
 		return w
 	}
 	w.Records = k.count(segs, segs[0].First, log.Last())
-	w.OldestMS = k.oldestMS(log, segs)
+	w.OldestMS = oldestMS(log, k.oldest(segs[0].First))
 	return w
 }
 
-// oldestMS is the time of the oldest unsettled record that has one and can be
-// read; only a few are tried.
-func (k *known) oldestMS(log *segment.Log, segs []segment.Segment) int64 {
-	r := log.NewReader(k.oldest(segs[0].First))
+// oldestMS is the time of the first record from there on that has one and can
+// be read; only a few are tried.
+func oldestMS(log *segment.Log, from segment.Index) int64 {
+	r := log.NewReader(from)
 	defer r.Close()
 	for range 8 {
 		e, err := r.Next()

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -23,8 +24,10 @@ type Entry struct {
 	Body   []byte
 	TimeMS int64
 	Anchor bool
-	// Hole is set for Damaged.
-	Hole Hole
+	// Hole is set for Damaged, and FromMS to ToMS, between which the records
+	// were made: the times of those before and behind, 0 where there are none.
+	Hole         Hole
+	FromMS, ToMS int64
 }
 
 // Hole is where damaged records lie, to be looked at: their bytes stay until
@@ -61,6 +64,8 @@ type Reader struct {
 	// ahead is a valid frame that comes behind a hole being reported.
 	ahead   frame
 	isAhead bool
+	// beforeMS is the time of the newest record read.
+	beforeMS int64
 	// hole is what frame skipped last because it is not valid.
 	hole Hole
 }
@@ -96,16 +101,20 @@ func (r *Reader) Next() (Entry, error) {
 		return Entry{}, err
 	}
 	if err != nil || f.index > r.next {
-		end := e.last // nothing valid up to its end
+		end, toMS := e.last, e.newestMS // nothing valid up to its end
 		if err == nil {
-			end = min(f.index-1, e.last)
+			end, toMS = min(f.index-1, e.last), f.ms
 			r.ahead, r.isAhead = f, true
 		}
-		d := Entry{What: Damaged, First: r.next, Last: end, Life: e.life, Hole: r.hole}
+		d := Entry{What: Damaged, First: r.next, Last: end, Life: e.life, Hole: r.hole, FromMS: r.beforeMS, ToMS: toMS}
+		if d.FromMS == 0 {
+			d.FromMS = r.log.newestBefore(e.id)
+		}
 		r.next = end + 1
 		return d, nil
 	}
 	r.next++
+	r.beforeMS = cmp.Or(f.ms, r.beforeMS)
 	return Entry{
 		What: Record, First: f.index, Last: f.index, Life: e.life, Body: f.body, TimeMS: f.ms, Anchor: f.kind == frameAnchor,
 	}, nil
@@ -201,6 +210,18 @@ func (l *Log) entryAt(i Index) (entry, bool) {
 		return entry{}, false
 	}
 	return l.entries[at], true
+}
+
+// newestBefore is the time of the newest record before that segment, 0 if it
+// is not known.
+func (l *Log) newestBefore(id uint64) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := slices.IndexFunc(l.entries, func(e entry) bool { return e.id == id })
+	if at < 1 {
+		return 0
+	}
+	return l.entries[at-1].newestMS
 }
 
 // has reports whether the log still consists of that segment too.
