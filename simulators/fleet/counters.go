@@ -30,6 +30,21 @@ type Totals struct {
 	// Delays from Envelope to Receipt, in ms.
 	DelayP50MS int `json:"delay_p50_ms"`
 	DelayP99MS int `json:"delay_p99_ms"`
+	// Alarms are those of Options.Alarms with a Receipt; AlarmP50MS to
+	// AlarmMaxMS are the times from the start to theirs.
+	Alarms     uint64 `json:"alarms"`
+	AlarmP50MS int    `json:"alarm_p50_ms"`
+	AlarmP99MS int    `json:"alarm_p99_ms"`
+	AlarmMaxMS int    `json:"alarm_max_ms"`
+	// First and Drained are the times from the start until an edge had the
+	// first and the last Receipt for its Options.Backlog, and how many edges
+	// had them.
+	First        uint64 `json:"first"`
+	FirstP50MS   int    `json:"first_p50_ms"`
+	FirstMaxMS   int    `json:"first_max_ms"`
+	Drained      uint64 `json:"drained"`
+	DrainedP50MS int    `json:"drained_p50_ms"`
+	DrainedMaxMS int    `json:"drained_max_ms"`
 }
 
 // counters are shared by all edges.
@@ -39,7 +54,9 @@ type counters struct {
 	envelopes, samples, bytes      atomic.Uint64
 	settled, rejected, receipts    atomic.Uint64
 	resent, broken, held, nonsense atomic.Uint64
-	delays                         delays
+	alarms                         atomic.Uint64
+	delays, alarmDelays            delays
+	first, drained                 delays
 }
 
 func newCounters() *counters { return &counters{began: time.Now()} }
@@ -53,6 +70,10 @@ func (c *counters) totals() Totals {
 	}
 	t.SettledPerSecond = float64(t.Settled) / seconds
 	t.DelayP50MS, t.DelayP99MS = c.delays.quantile(0.50), c.delays.quantile(0.99)
+	t.Alarms = c.alarms.Load()
+	t.AlarmP50MS, t.AlarmP99MS, t.AlarmMaxMS = c.alarmDelays.quantile(0.50), c.alarmDelays.quantile(0.99), c.alarmDelays.quantile(1)
+	t.First, t.FirstP50MS, t.FirstMaxMS = c.first.count(), c.first.quantile(0.50), c.first.quantile(1)
+	t.Drained, t.DrainedP50MS, t.DrainedMaxMS = c.drained.count(), c.drained.quantile(0.50), c.drained.quantile(1)
 	return t
 }
 
@@ -74,7 +95,7 @@ func (c *counters) report(ctx context.Context, progress func(Totals)) {
 }
 
 // slowest is the last bucket of delays, in ms: that long or longer.
-const slowest = 30_000
+const slowest = 120_000
 
 // delays is a histogram of whole milliseconds.
 type delays struct {
@@ -88,6 +109,12 @@ func (d *delays) add(t time.Duration) {
 	defer d.mu.Unlock()
 	d.buckets[min(max(t.Milliseconds(), 0), slowest)]++
 	d.n++
+}
+
+func (d *delays) count() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.n
 }
 
 // quantile is the upper bound in ms that a share of all delays kept.

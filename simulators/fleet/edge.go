@@ -37,13 +37,18 @@ type edge struct {
 	session  string
 	previous string
 	next     envelope.Sequence
+	past     past
+	// up is when the fleet began to come back.
+	up time.Time
 	// waiting are the unsettled Envelopes, oldest first.
-	waiting  []sent
+	waiting  []*sent
 	receipts chan envelope.Receipt
 }
 
 // sent is an Envelope on its way.
 type sent struct {
+	lane    envelope.Lane
+	log     envelope.Log
 	seq     envelope.Sequence
 	bytes   []byte
 	samples int
@@ -56,8 +61,9 @@ func newEdge(o Options, cred Credential, i int, c *counters) *edge {
 		o: o, cred: cred, topic: topic.Uplink{Estate: cred.Estate, Edge: cred.Edge}, count: c,
 		rng: rand.New(rand.NewPCG(o.Seed, uint64(i))), values: make([]float64, o.Devices),
 		epoch: string(ticket.NewID(now)), boot: string(ticket.NewID(now)), began: now,
-		receipts: make(chan envelope.Receipt, 2*limit.MaxWindow),
+		receipts: make(chan envelope.Receipt, 2*limit.MaxWindow), past: newPast(o), up: now,
 	}
+	e.next = envelope.Sequence(e.past.chunks) //nolint:gosec // a count
 	for d := range e.values {
 		e.values[d] = 20 + 10*e.rng.Float64()
 	}
@@ -112,11 +118,15 @@ func (e *edge) connection(load, whole context.Context, beat <-chan time.Time) er
 	e.count.online.Add(1)
 	defer e.count.online.Add(-1)
 	for _, s := range e.waiting {
-		k.Publish(e.topic.Up(string(envelope.LaneLive)), 1, false, s.bytes)
+		k.Publish(e.topic.Up(string(s.lane)), 1, false, s.bytes)
 		e.count.resent.Add(1)
 	}
+	out := func(s *sent) { e.publish(k, s) }
 	working := load.Done()
 	for {
+		if err := e.onward(out); err != nil {
+			return err
+		}
 		if working == nil && len(e.waiting) == 0 {
 			k.Publish(e.topic.Status(), 1, true, "offline").WaitTimeout(time.Second)
 			return nil
@@ -129,7 +139,7 @@ func (e *edge) connection(load, whole context.Context, beat <-chan time.Time) er
 		case <-working:
 			working, beat = nil, nil
 		case now := <-beat:
-			if err := e.send(k, now); err != nil {
+			if err := e.send(now, out); err != nil {
 				return err
 			}
 		case r := <-e.receipts:
@@ -163,7 +173,10 @@ func (e *edge) hello(now time.Time) envelope.Hello {
 		Schema: envelope.SchemaVersion, Estate: e.cred.Estate, Edge: e.cred.Edge, Version: "fleet",
 		Epoch: e.epoch, Session: e.session, Previous: e.previous, Boot: e.boot,
 		EdgeMS: now.UnixMilli(), ClockTrusted: true,
-		Heads: []envelope.LogHead{{Log: envelope.Samples, Head: e.next, Oldest: e.oldest()}},
+		Heads: []envelope.LogHead{
+			{Log: envelope.Samples, Head: e.next, Oldest: e.oldest()},
+			{Log: envelope.Alarm, Head: envelope.Sequence(e.past.alarms), Oldest: envelope.Sequence(e.past.settledAlarms) + 1}, //nolint:gosec // counts
+		},
 	}
 	for d := range e.o.Devices {
 		h.Devices = append(h.Devices, envelope.Device{
@@ -174,10 +187,16 @@ func (e *edge) hello(now time.Time) envelope.Hello {
 }
 
 func (e *edge) oldest() envelope.Sequence {
-	if len(e.waiting) == 0 {
-		return e.next + 1
+	oldest := e.next + 1
+	if e.past.sentChunks < e.past.chunks {
+		oldest = envelope.Sequence(e.past.sentChunks) + 1 //nolint:gosec // a count
 	}
-	return e.waiting[0].seq
+	for _, s := range e.waiting {
+		if s.log == envelope.Samples {
+			oldest = min(oldest, s.seq)
+		}
+	}
+	return oldest
 }
 
 func (e *edge) device(d int) string { return fmt.Sprintf("meter-%d", d+1) }
@@ -198,7 +217,7 @@ func (e *edge) hear(_ mqtt.Client, m mqtt.Message) {
 }
 
 // send makes and publishes the next Envelope, unless the window is full.
-func (e *edge) send(k *mqttdial.Link, now time.Time) error {
+func (e *edge) send(now time.Time, publish func(*sent)) error {
 	if len(e.waiting) >= limit.MaxWindow {
 		e.count.held.Add(1)
 		return nil
@@ -208,26 +227,26 @@ func (e *edge) send(k *mqttdial.Link, now time.Time) error {
 		return nil
 	}
 	e.next++
-	b, err := envelope.Encode(envelope.Envelope{
-		Schema: envelope.SchemaVersion, Estate: e.cred.Estate, Edge: e.cred.Edge, Epoch: e.epoch,
-		Log: envelope.Samples, Lane: envelope.LaneLive, Head: e.next,
-		Sequences: []envelope.Range{{First: e.next, Last: e.next}},
-		Record: envelope.Record{
-			Origin: telemetry.Origin{
-				Boot: e.boot, MonoMS: now.Sub(e.began).Milliseconds(), EdgeMS: now.UnixMilli(), ClockTrusted: true,
-			},
-			Samples: samples,
+	s, err := e.wrap(envelope.LaneLive, e.next, e.next, envelope.Record{
+		Origin: telemetry.Origin{
+			Boot: e.boot, MonoMS: now.Sub(e.began).Milliseconds(), EdgeMS: now.UnixMilli(), ClockTrusted: true,
 		},
+		Samples: samples,
 	})
 	if err != nil {
-		return fmt.Errorf("encode envelope: %w", err)
+		return err
 	}
-	e.waiting = append(e.waiting, sent{e.next, b, len(samples), now})
-	e.count.envelopes.Add(1)
-	e.count.samples.Add(uint64(len(samples)))
-	e.count.bytes.Add(uint64(len(b)))
-	k.Publish(e.topic.Up(string(envelope.LaneLive)), 1, false, b)
+	publish(s)
 	return nil
+}
+
+// publish sends an Envelope for the first time.
+func (e *edge) publish(k *mqttdial.Link, s *sent) {
+	e.waiting = append(e.waiting, s)
+	e.count.envelopes.Add(1)
+	e.count.samples.Add(uint64(s.samples)) //nolint:gosec // a count
+	e.count.bytes.Add(uint64(len(s.bytes)))
+	k.Publish(e.topic.Up(string(s.lane)), 1, false, s.bytes)
 }
 
 // measure makes the samples since the last Envelope: a random walk per device,
@@ -236,15 +255,19 @@ func (e *edge) measure(nowMS int64) []telemetry.Sample {
 	e.owed += e.o.Rate * e.o.Every.Seconds()
 	each := int(e.owed)
 	e.owed -= float64(each)
-	span := e.o.Every.Milliseconds()
+	return e.walk(nowMS, e.o.Every.Milliseconds(), each)
+}
+
+// walk makes each Samples of every device, spread over the span before end.
+func (e *edge) walk(end, span int64, each int) []telemetry.Sample {
 	out := make([]telemetry.Sample, 0, each*e.o.Devices)
 	for d := range e.o.Devices {
 		for i := range each {
 			e.values[d] += (e.rng.Float64() - 0.5) / 5
-			at := nowMS - span + span*int64(i+1)/int64(each)
+			at := end - span + span*int64(i+1)/int64(each)
 			out = append(out, telemetry.Sample{
 				Key:  telemetry.SeriesKey{Device: e.device(d), Kind: "meter", Metric: "temperature"},
-				AtMS: at, DeviceMS: at, EdgeMS: nowMS, Value: math.Round(e.values[d]*10) / 10,
+				AtMS: at, DeviceMS: at, EdgeMS: end, Value: math.Round(e.values[d]*10) / 10,
 			})
 		}
 	}
@@ -254,20 +277,22 @@ func (e *edge) measure(nowMS int64) []telemetry.Sample {
 // settle forgets what a Receipt covers.
 func (e *edge) settle(r envelope.Receipt, now time.Time) {
 	e.count.receipts.Add(1)
-	if r.Epoch != e.epoch || r.Log != envelope.Samples {
+	if r.Epoch != e.epoch {
 		e.count.nonsense.Add(1)
 		return
 	}
 	still := e.waiting[:0]
 	for _, s := range e.waiting {
 		switch {
-		case !covers(r.Sequences, s.seq):
+		case s.log != r.Log || !covers(r.Sequences, s.seq):
 			still = append(still, s)
 		case r.Verdict == envelope.Stored:
 			e.count.settled.Add(uint64(s.samples))
 			e.count.delays.add(now.Sub(s.at))
+			e.arrived(s, now)
 		default:
 			e.count.rejected.Add(uint64(s.samples))
+			e.arrived(s, now)
 		}
 	}
 	e.waiting = still

@@ -3,6 +3,9 @@
 // Receipt. It measures what a real fleet would feel: samples settled per
 // second and the time from an Envelope to its Receipt.
 //
+// With a Backlog the fleet comes back, all edges at once, after an outage of the
+// collector: each has alarms and samples to bring, and goes on measuring.
+//
 // An edge never has more than limit.MaxWindow Envelopes unsettled: a slow
 // collector slows the fleet, and Totals.Held counts how often. After a broken
 // connection all unsettled Envelopes are sent again, in order.
@@ -36,6 +39,11 @@ type Options struct {
 	// Receipts still missing.
 	Duration, Grace time.Duration
 	Seed            uint64
+	// Backlog is how long there was no collector before the start: each edge
+	// has kept that much at Rate, and Alarms alarms of that time. They are
+	// sent beside the load, alarms first.
+	Backlog time.Duration
+	Alarms  int
 	// Progress, if set, hears the totals once a second.
 	Progress func(Totals)
 	Log      *slog.Logger
@@ -52,6 +60,9 @@ func (o Options) Validate() error {
 	}
 	if o.Every < 10*time.Millisecond || o.Duration <= 0 {
 		errs = append(errs, errors.New("an Envelope every 10 ms or slower, for a while"))
+	}
+	if o.Backlog < 0 || o.Alarms < 0 || o.Alarms > 0 && o.Backlog == 0 {
+		errs = append(errs, errors.New("alarms need a backlog to be of"))
 	}
 	if per := o.Rate * o.Every.Seconds() * float64(o.Devices); !(o.Rate > 0) || per > maxSamples {
 		errs = append(errs, fmt.Errorf("rate %v makes %.0f samples an Envelope, want 0 to %d: send more often", o.Rate, per, maxSamples))

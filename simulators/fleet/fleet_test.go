@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,12 +28,13 @@ type collector struct {
 	n       int
 	hellos  []envelope.Hello
 	stored  map[string]map[envelope.Sequence]int // samples by edge
+	lanes   map[string][]string                  // as they came
 	repeats int
 }
 
 func collect(t *testing.T, verdict func(n int) (broker.Verdict, envelope.Verdict)) *collector {
 	t.Helper()
-	c := &collector{t: t, verdict: verdict, stored: map[string]map[envelope.Sequence]int{}}
+	c := &collector{t: t, verdict: verdict, stored: map[string]map[envelope.Sequence]int{}, lanes: map[string][]string{}}
 	b, err := broker.Listen("127.0.0.1:0", broker.Script{
 		Connect: func(user, password string) bool { return user == "u" && password == "p" },
 		Publish: c.publish,
@@ -60,7 +62,8 @@ func (c *collector) publish(m broker.Message) broker.Verdict {
 			c.t.Errorf("hello %+v, %v", h, err)
 		}
 		c.hellos = append(c.hellos, h)
-	case topic.UpLive:
+	case topic.UpLive, topic.UpBackfill, topic.UpAlarm:
+		c.lanes[up.Edge] = append(c.lanes[up.Edge], leaf)
 		return c.take(up, m.Payload)
 	}
 	return broker.Ack
@@ -81,10 +84,13 @@ func (c *collector) take(up topic.Uplink, payload []byte) broker.Verdict {
 	if c.stored[up.Edge] == nil {
 		c.stored[up.Edge] = map[envelope.Sequence]int{}
 	}
-	if _, again := c.stored[up.Edge][e.Head]; again {
-		c.repeats++
+	if e.Log == envelope.Samples {
+		seq := e.Sequences[0].First
+		if _, again := c.stored[up.Edge][seq]; again {
+			c.repeats++
+		}
+		c.stored[up.Edge][seq] = len(e.Samples)
 	}
-	c.stored[up.Edge][e.Head] = len(e.Samples)
 	b, err := envelope.EncodeReceipt(envelope.Receipt{
 		Epoch: e.Epoch, Log: e.Log, Sequences: e.Sequences, Verdict: verdict, CloudMS: 1,
 	})
@@ -225,5 +231,36 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err := (Options{Rate: 1e9, Devices: 1, Every: time.Second}).Validate(); err == nil ||
 		!strings.Contains(err.Error(), "no edges") || !strings.Contains(err.Error(), "samples an Envelope") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What was kept during an outage comes first of all, alarms before samples, and
+// each edge says how it fared.
+func TestAFleetComesBackWithItsPast(t *testing.T) {
+	c := collect(t, func(n int) (broker.Verdict, envelope.Verdict) {
+		if n == 7 { // in the middle of it all
+			return broker.AckDrop, envelope.Stored
+		}
+		return broker.Ack, envelope.Stored
+	})
+	o := options(c, 2)
+	o.Backlog, o.Alarms = time.Minute, 2
+	got, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := uint64(2 * 3 * 50 * 60) // edges, devices, rate, seconds
+	if got.Settled != got.Samples || got.Samples < kept || got.Alarms != 4 || got.First != 2 || got.Drained != 2 || got.DrainedMaxMS < got.FirstMaxMS {
+		t.Errorf("%+v", got)
+	}
+	for edge, lanes := range c.lanes {
+		if lanes[0] != topic.UpAlarm || !slices.Contains(lanes, topic.UpBackfill) || !slices.Contains(lanes, topic.UpLive) {
+			t.Errorf("%s sent %v", edge, lanes)
+		}
+	}
+	for _, h := range c.hellos {
+		if h.Heads[0].Oldest == 0 || h.Heads[1].Log != envelope.Alarm || h.Heads[1].Head != 2 {
+			t.Errorf("hello %+v", h)
+		}
 	}
 }

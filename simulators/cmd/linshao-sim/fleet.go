@@ -22,6 +22,8 @@ type fleetCommand struct {
 	Every       time.Duration `default:"1s" help:"An Envelope this often (${default})."`
 	Duration    time.Duration `default:"1m" help:"Length of the load (${default})."`
 	Grace       time.Duration `default:"15s" help:"Time for the last Receipts (${default})."`
+	Backlog     time.Duration `help:"Each edge brings samples of that long an outage (${default})." default:"0s"`
+	Alarms      int           `help:"Each edge brings that many alarms of the outage (${default})." default:"0"`
 	Seed        uint64        `default:"1" help:"Seed of all values (${default})."`
 	JSON        bool          `name:"json" help:"Print the totals as JSON."`
 }
@@ -42,7 +44,7 @@ func (c *fleetCommand) Run(ctx context.Context, s *surroundings) error {
 	}
 	o := fleet.Options{
 		URL: c.CloudMQTT, Credentials: creds, Devices: c.Devices, Rate: c.Rate,
-		Every: c.Every, Duration: c.Duration, Grace: c.Grace, Seed: c.Seed, Log: s.log,
+		Every: c.Every, Duration: c.Duration, Grace: c.Grace, Seed: c.Seed, Backlog: c.Backlog, Alarms: c.Alarms, Log: s.log,
 	}
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
@@ -83,6 +85,9 @@ func printTotals(s *surroundings, t fleet.Totals) {
 		{"receipt delay", fmt.Sprintf("p50 %d ms, p99 %d ms", t.DelayP50MS, t.DelayP99MS)},
 		{"connections broken", fmt.Sprintf("%d, %d Envelopes sent again", t.Broken, t.Resent)},
 		{"window full", fmt.Sprintf("%d times", t.Held)},
+		{"alarms brought", fmt.Sprintf("%d, p50 %d ms, p99 %d ms, last %d ms", t.Alarms, t.AlarmP50MS, t.AlarmP99MS, t.AlarmMaxMS)},
+		{"backlogs begun", fmt.Sprintf("%d, p50 %d ms, last %d ms", t.First, t.FirstP50MS, t.FirstMaxMS)},
+		{"backlogs drained", fmt.Sprintf("%d, p50 %d ms, last %d ms", t.Drained, t.DrainedP50MS, t.DrainedMaxMS)},
 	} {
 		fmt.Fprintf(s.stdout, "%-20s%s\n", row[0], row[1])
 	}
