@@ -122,6 +122,7 @@ type cloud struct {
 	group *run.Group
 	meter *meter
 
+	steady   *steady
 	store    *db.Store
 	door     *access.Door
 	desk     *desk.Desk
@@ -143,10 +144,12 @@ func (c *cloud) start(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
+		{"clock", c.steadyClock},
 		{"database", c.openStore},
 		{"access", c.openDoor},
 		{"series", c.startSeries},
 		{"uplink", c.startUplink},
+		{"clock's shifts", c.followClock},
 		{"paging", c.startPaging},
 		{"console", c.startHTTP},
 		{"admin socket", c.startAdmin},
@@ -156,6 +159,21 @@ func (c *cloud) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// steadyClock comes before all else: there is one clock.
+func (c *cloud) steadyClock(context.Context) error {
+	c.steady = newSteady(c.o.Clock)
+	c.o.Clock = c.steady
+	return nil
+}
+
+func (c *cloud) followClock(ctx context.Context) error {
+	c.steady.moved = func(d time.Duration) {
+		c.log.Warn("the machine's clock was set, what is due moves with it", "by", d)
+		c.liveness.moved(d)
+	}
+	return c.group.Go(ctx, "clock", func(ctx context.Context) error { return c.steady.run(ctx, c.store) })
 }
 
 func (c *cloud) openStore(ctx context.Context) error {
@@ -284,9 +302,10 @@ func (c *cloud) startPaging(ctx context.Context) error {
 }
 
 // lookAgain has routing look at every unresolved ticket: if the clock was set
-// back while the collector was down, their next looks lie in the future.
+// back while the collector was down, their next looks lie in the future, and
+// so does when an edge was heard.
 func (c *cloud) lookAgain(ctx context.Context) error {
-	return c.store.InTx(ctx, func(tx *db.Tx) error { return reroute(ctx, tx, "") })
+	return c.store.InTx(ctx, func(tx *db.Tx) error { return errors.Join(tx.SeenAtMost(ctx, tx.NowMS()), reroute(ctx, tx, "")) })
 }
 
 // reroute has routing look at the unresolved tickets of an estate, empty for

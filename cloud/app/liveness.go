@@ -35,9 +35,10 @@ type liveness struct {
 	desk  *desk.Desk
 	clock clock.Clock
 	log   *slog.Logger
-	watch fleet.Watch
 
 	mu sync.Mutex
+	// watch judges; its SinceMS moves with the clock.
+	watch fleet.Watch
 	// here are the edges with a connection.
 	here map[edgeID]bool
 	// heard is the newest sign of life, in memory; noted is what the
@@ -73,6 +74,17 @@ func (l *liveness) hear(estate, edge string, atMS int64) {
 	l.heard[edgeID{estate, edge}] = atMS
 }
 
+// moved follows a shift of the clock: nobody was silent for longer by it.
+func (l *liveness) moved(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch.SinceMS += d.Milliseconds()
+	for id := range l.heard {
+		l.heard[id] += d.Milliseconds()
+	}
+	clear(l.noted)
+}
+
 // Run judges until ctx ends.
 func (l *liveness) Run(ctx context.Context) error {
 	for clock.Wait(ctx, l.clock, lookEvery) == nil {
@@ -94,7 +106,7 @@ func (l *liveness) look(ctx context.Context) error {
 			return err
 		}
 		l.overlay(edges)
-		verdicts, _ := l.watch.Judge(edges, clock.NowMS(l.clock))
+		verdicts, _ := l.judge().Judge(edges, clock.NowMS(l.clock))
 		for _, v := range verdicts {
 			if err := l.act(ctx, v); err != nil {
 				return err
@@ -105,6 +117,12 @@ func (l *liveness) look(ctx context.Context) error {
 		}
 		q.Cursor = next
 	}
+}
+
+func (l *liveness) judge() fleet.Watch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.watch
 }
 
 // overlay puts what memory knows over what the database does.
@@ -132,7 +150,7 @@ func (l *liveness) act(ctx context.Context, v fleet.Silence) error {
 	}
 	// Not silent for long enough yet is no sign of life: what was dark when
 	// the collector stopped stays dark until its edge is heard.
-	if !known && !v.Silent && v.Edge.LastSeenMS < l.watch.SinceMS {
+	if !known && !v.Silent && v.Edge.LastSeenMS < l.judge().SinceMS {
 		return nil
 	}
 	by := ticket.Actor{Kind: ticket.BySystem, ID: fleet.SilentRule}

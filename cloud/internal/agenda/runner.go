@@ -168,19 +168,21 @@ func (r *Runner) sleep(ctx context.Context) bool {
 			wakeAt = min(wakeAt, r.nextMS)
 		}
 		r.mu.Unlock()
-		wait := wakeAt - r.nowMS()
+		// A clock that is set back meanwhile must not make it a long sleep.
+		wait := min(wakeAt-r.nowMS(), r.o.Poll.Milliseconds())
 		if wait <= 0 {
 			return ctx.Err() == nil
 		}
-		timer := r.o.Clock.NewTimer(time.Duration(wait) * time.Millisecond)
+		timer, rested := r.o.Clock.NewTimer(time.Duration(wait)*time.Millisecond), false
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
 		case <-timer.C():
+			rested = true
 		}
 		timer.Stop()
-		if ctx.Err() != nil {
-			return false
+		if rested || ctx.Err() != nil {
+			return ctx.Err() == nil
 		}
 	}
 }

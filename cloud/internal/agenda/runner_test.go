@@ -361,3 +361,27 @@ func TestRetryPausesGrowToALimit(t *testing.T) {
 		t.Error("overflow")
 	}
 }
+
+// A clock set back by a month while it sleeps must not make it a month's sleep.
+func TestAClockSetBackDoesNotProlongTheSleep(t *testing.T) {
+	t.Parallel()
+	table, hands := agendatest.NewMemory(), clock.NewFake(time.UnixMilli(1_732_269_600_000))
+	done := make(chan struct{})
+	r := agenda.New(agenda.Options{Store: table, Clock: hands, Jobs: map[string]agenda.Job{
+		"route": func(context.Context, agenda.Work) error { close(done); return nil },
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.Run(ctx) }()
+	hands.BlockUntil(1)
+	hands.Jump(hands.Now().Add(-30 * 24 * time.Hour))
+	if err := table.Put(ctx, agenda.Item{Estate: "e", Kind: "route", Key: "k", RunAtMS: clock.NowMS(hands)}); err != nil {
+		t.Fatal(err)
+	}
+	hands.Advance(500 * time.Millisecond)
+	<-done
+	cancel()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
