@@ -28,10 +28,13 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// Timing of a connection: a black hole is noticed within 8 s.
+// Timing of a connection. A black hole is noticed within 8 s, by silence, and
+// a line on which answers take less than 3 s is kept. The broker in its turn
+// hears from us every 5 s at least (paho looks at its watch every quarter of a
+// keep-alive) and waits for 6: a second is left for a line that gets slower.
 const (
-	keepAlive      = 3 * time.Second
-	pingTimeout    = 2 * time.Second
+	keepAlive      = 4 * time.Second
+	pingTimeout    = 4 * time.Second
 	writeTimeout   = 3 * time.Second
 	connectTimeout = 5 * time.Second
 	answerTimeout  = 10 * time.Second
