@@ -110,7 +110,7 @@ func TestAConnectionSaysWhoItIsAndLeavesAWill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, p := dial(t, nil)
 		c := (<-p.got).(*packets.ConnectPacket)
-		if !c.CleanSession || c.Keepalive != 3 || c.ProtocolVersion != 4 || c.ClientIdentifier != "e1" || c.Username != "u" {
+		if !c.CleanSession || c.Keepalive != 4 || c.ProtocolVersion != 4 || c.ClientIdentifier != "e1" || c.Username != "u" {
 			t.Errorf("connected with %v", c)
 		}
 		if !c.WillFlag || !c.WillRetain || c.WillQos != 1 || c.WillTopic != "status" || string(c.WillMessage) != "offline" {

@@ -5,7 +5,7 @@ import "time"
 // Bounds of the budget, and what counts as a quick and as a slow answer. A
 // keep-alive that waits behind the budget must still be answered within its 2 s,
 // and so must an alarm; so the budget grows only while answers take less than
-// half of that. At 8 kB/s it stays at its least.
+// a quarter of that. At 8 kB/s it stays at its least.
 const (
 	leastBudget = 8 << 10
 	mostBudget  = 1 << 20
