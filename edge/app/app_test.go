@@ -157,7 +157,7 @@ func TestThePageTellsWhatTheEdgeKnows(t *testing.T) {
 		"/metrics": {
 			`linshao_edge_dropped_total{reason="dropped_full"} 0`, `linshao_edge_dropped_total{reason="dropped_age"} 0`,
 			`linshao_edge_dropped_total{reason="damaged"} 0`, `linshao_edge_dropped_total{reason="lost"} 0`,
-			"linshao_edge_tickets_open 0", `linshao_edge_outbox_records{lane="samples"}`, "linshao_edge_uplink_connected 0",
+			"linshao_edge_tickets_open 0", `linshao_edge_outbox_records{lane="backfill"}`, `linshao_edge_outbox_records{lane="live"}`, "linshao_edge_uplink_connected 0",
 		},
 	} {
 		got := s.get(path)

@@ -8,6 +8,7 @@ import (
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/edge/internal/health"
 	"github.com/linshao/linshao/edge/internal/outbox"
+	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
@@ -26,6 +27,9 @@ func (e *edge) conditions() map[string]string {
 		bad["uplink"] = "未配置云端,独立运行"
 	case !e.uplink.Connected():
 		bad["uplink"] = "未连接云端,数据保存在本机"
+		if w, _ := e.uplink.Welcome(); w.Refused != "" {
+			bad["uplink"] = "云端拒绝本网关:" + w.Refused
+		}
 	}
 	st := e.outbox.Stats()
 	if st.Free < int64(e.plan.Outbox.MinFree) {
@@ -38,8 +42,8 @@ func (e *edge) conditions() map[string]string {
 	if lost > 0 {
 		bad["outbox"] = fmt.Sprintf("启动以来有 %d 条记录未能保留", lost)
 	}
-	if !e.clock.Trusted() {
-		bad["clock"] = "时钟未同步"
+	if why := e.times.wrong(); why != "" {
+		bad["clock"] = why
 	}
 	return bad
 }
@@ -63,12 +67,15 @@ func (e *edge) waiting() health.Outbox {
 	st := e.outbox.Stats()
 	o := health.Outbox{Bytes: st.Bytes, FreeBytes: st.Free, Epoch: st.Epoch}
 	for _, w := range []outbox.Waiting{st.Alarm, st.Samples} {
-		o.Lanes = append(o.Lanes, health.Lane{Lane: string(w.Log), Records: int64(w.Records), OldestMS: w.OldestMS})
+		o.Lanes = append(o.Lanes, health.Lane{Lane: string(w.Log), Records: int64(w.Records), OldestMS: w.OldestMS, Missing: int64(w.Missing)})
 	}
 	if e.uplink != nil {
 		o.Connected = e.uplink.Connected()
+		w, _ := e.uplink.Welcome()
+		o.Cloud = health.Cloud{Schema: w.Schema, Capabilities: w.Capabilities, Refused: w.Refused}
 	}
-	o.SkewMS, _, _ = e.times.now()
+	o.Dropped, o.Clock = losses(st), e.times.state()
+	o.SkewMS = o.Clock.SkewMS
 	return o
 }
 
@@ -107,19 +114,35 @@ func (e *edge) gauges() {
 		}
 		return 0
 	})
-	for lane, pick := range map[string]func(*outbox.Stats) outbox.Waiting{
-		"alarm":   func(s *outbox.Stats) outbox.Waiting { return s.Alarm },
-		"samples": func(s *outbox.Stats) outbox.Waiting { return s.Samples },
-	} {
+	e.clockGauges()
+	for _, lane := range []envelope.Lane{envelope.LaneAlarm, envelope.LaneLive, envelope.LaneBackfill} {
 		e.meter.Gauge("linshao_edge_outbox_records", "Records that wait for the cloud.", func() float64 {
-			return float64(pick(now.Load()).Records)
-		}, "lane", lane)
+			n, _ := e.waits(lane)
+			return float64(n)
+		}, "lane", string(lane))
 		e.meter.Gauge("linshao_edge_outbox_oldest_seconds", "Age of the oldest record that waits.", func() float64 {
-			oldest := pick(now.Load()).OldestMS
+			_, oldest := e.waits(lane)
 			if oldest == 0 {
 				return 0
 			}
 			return time.Duration(max(clock.NowMS(e.clock)-oldest, 0) * int64(time.Millisecond)).Seconds()
-		}, "lane", lane)
+		}, "lane", string(lane))
+	}
+}
+
+// waits is what waits to travel in a lane. While nothing travels, samples are
+// backfill.
+func (e *edge) waits(lane envelope.Lane) (records uint64, oldestMS int64) {
+	live := outbox.Last
+	if e.uplink != nil && e.uplink.LiveFrom() != 0 {
+		live = e.uplink.LiveFrom()
+	}
+	switch lane {
+	case envelope.LaneAlarm:
+		return e.outbox.Waits(envelope.Alarm, outbox.First, outbox.Last)
+	case envelope.LaneLive:
+		return e.outbox.Waits(envelope.Samples, live, outbox.Last)
+	default:
+		return e.outbox.Waits(envelope.Samples, outbox.First, live)
 	}
 }

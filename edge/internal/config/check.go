@@ -7,11 +7,13 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/linshao/linshao/edge/internal/detect"
 	"github.com/linshao/linshao/edge/internal/device"
 	"github.com/linshao/linshao/protocol/kit/config"
 	"github.com/linshao/linshao/protocol/kit/password"
+	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/topic"
 )
 
@@ -142,6 +144,9 @@ func (c checker) uplink() {
 // The alarm reserve and two segments of samples must fit.
 const minOutboxBytes = 32 << 20
 
+// cloudWindow is how old samples may be that the cloud still stores.
+const cloudWindow = telemetry.OldestAgeMS * time.Millisecond
+
 func (c checker) outbox() {
 	o := c.p.Outbox
 	if o.MaxBytes < minOutboxBytes {
@@ -149,6 +154,9 @@ func (c checker) outbox() {
 	}
 	if o.MaxAge < config.Duration(3600e9) {
 		c.At("outbox.max_age", fmt.Sprintf("%s is too short", o.MaxAge), "write at least 1h")
+	}
+	if o.MaxAge > config.Duration(cloudWindow) {
+		c.At("outbox.max_age", fmt.Sprintf("%s is more than the cloud takes", time.Duration(o.MaxAge)), "write at most 35d")
 	}
 	if o.MinFree < 0 {
 		c.At("outbox.min_free", "negative", "write 0 or more")

@@ -124,6 +124,7 @@ func TestMistakes(t *testing.T) {
 		"uplink half a pair":   {head + "uplink: {url: \"ssl://cloud:1884\", cert: DIR/edge.crt}\n", "3:9: uplink.key: key is missing"},
 		"uplink CA":            {head + "uplink: {url: \"ssl://cloud:1884\", username: u, password: p, ca: DIR/gone}\n", "3:65: uplink.ca: open DIR/gone: no such file"},
 		"small outbox":         {head + "outbox: {max_bytes: 1MiB}\n", "3:21: outbox.max_bytes: 1MiB is too little; write at least 32MiB"},
+		"long age":             {head + "outbox: {max_age: 36d}\n", "3:19: outbox.max_age: 864h0m0s is more than the cloud takes; write at most 35d"},
 		"short age":            {head + "outbox: {max_age: 5m}\n", "3:19: outbox.max_age: 5m0s is too short; write at least 1h"},
 		"bad device":           {head + "devices: [{id: 'a b', profile: access-gate}]\n", `3:16: devices[0].id: "a b" is no device id`},
 		"device twice":         {head + "devices:\n  - {id: a, profile: access-gate}\n  - {id: a, profile: access-gate}\n", "5:10: devices[1].id: a stands twice"},

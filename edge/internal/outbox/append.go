@@ -8,6 +8,7 @@ import (
 	"github.com/linshao/linshao/protocol/kit/chaos"
 
 	"github.com/linshao/linshao/edge/internal/outbox/segment"
+	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
 // Append makes alarm and samples durable, in that order. The slices may be
@@ -60,6 +61,9 @@ func (b *Outbox) appendAlarms(alarms []segment.Item) error {
 			_, err := b.alarm.log.Append(alarms[:n])
 			return err
 		})
+		for vfs.IsNoSpace(err) && b.makeWay() {
+			_, err = b.alarm.log.Append(alarms[:n])
+		}
 		if err != nil {
 			return err
 		}
@@ -67,6 +71,16 @@ func (b *Outbox) appendAlarms(alarms []segment.Item) error {
 		alarms = alarms[n:]
 	}
 	return nil
+}
+
+// makeWay gives up the oldest samples for alarms once the reserve is used up;
+// false if there is nothing to give up.
+func (b *Outbox) makeWay() bool {
+	freed, err := b.dropOldest(reasonFull)
+	if err != nil {
+		b.o.Log.Error("outbox cannot make room for alarms", "err", err)
+	}
+	return freed > 0 && err == nil
 }
 
 // SamplesError says that samples could not be appended, while the alarm

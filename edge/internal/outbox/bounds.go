@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/linshao/linshao/edge/internal/vfs"
 )
 
 // ErrFull: samples would need more of the disk than they may have, and none of
@@ -79,7 +81,7 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 	b.dropped[reason] += n
 	b.mu.Unlock()
 	if n > 0 {
-		if err := b.persist(); err != nil {
+		if err := b.persistGap(); err != nil {
 			return 0, err
 		}
 		b.o.Log.Warn("outbox drops its oldest samples", "reason", reason, "records", n, "newest_ms", s.NewestMS)
@@ -92,6 +94,20 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 	b.leasing.Unlock()
 	b.wake() // the gap is news
 	return s.Bytes, nil
+}
+
+// persistGap makes a gap durable. On a disk that is full to the last byte the
+// room comes from the very segment that is given up: should the process die in
+// between, its records are found damaged, and so reported all the same.
+func (b *Outbox) persistGap() error {
+	err := b.persist()
+	if !vfs.IsNoSpace(err) {
+		return err
+	}
+	if err := b.samples.log.Hollow(); err != nil {
+		return err
+	}
+	return b.persist()
 }
 
 // dropAged gives up segments whose newest sample is too old. Where a clock was

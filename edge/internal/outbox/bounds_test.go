@@ -178,6 +178,64 @@ func TestAFullDiskStopsSamplesNotAlarms(t *testing.T) {
 	}
 }
 
+// Where even the reserve is used up, alarms take the place of the oldest
+// samples, the edge can still connect, and what is settled frees its space.
+func TestAlarmsTakeThePlaceOfSamplesWhenTheReserveIsUsedUp(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	m.SetCapacity(16 << 20)
+	r := newRig(t, m)
+	r.o.ReserveBytes, r.o.AlarmSegment, r.o.SampleSegment = 1<<20, 64<<10, 256<<10
+	r.open()
+	session, _, err := r.box.NextSession()
+	check(t, err)
+	check(t, r.box.UseSession(session))
+	n := 0
+	for ; r.box.Stats().Samples.Segments < 8; n++ {
+		check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(n)}))
+	}
+	filler, err := m.Create("/filler")
+	check(t, err)
+	fill := func() {
+		free, err := m.Free("/")
+		check(t, err)
+		size, err := filler.Size()
+		check(t, err)
+		check(t, filler.Allocate(size+free))
+	}
+	raised := 0
+	for ; r.box.Stats().Samples.Segments > 2; raised++ {
+		fill() // others take every byte that is freed
+		a := r.alarm(fmt.Sprint(raised))
+		a.Transitions[0].Note = noise(raised, 400)
+		if err := r.box.Append(r.ctx, []envelope.Record{a}, nil); err != nil {
+			t.Fatalf("alarm %d: %v", raised, err)
+		}
+	}
+	fill()
+	if id, _, err := r.box.NextSession(); err != nil || id == "" {
+		t.Errorf("session on a full disk: %q, %v", id, err)
+	}
+	gone := r.box.Stats().Dropped["dropped_full"]
+	if raised < 500 || gone == 0 {
+		t.Errorf("%d alarms, %d samples given up", raised, gone)
+	}
+	r.leaseBytes = 64 << 10
+	r.drain(envelope.Alarm, true)
+	r.drain(envelope.Samples, true)
+	if len(r.cloud.raised) != raised || uint64(n-len(r.cloud.values)) != gone {
+		t.Errorf("%d of %d alarms and %d of %d samples arrived, %d given up", len(r.cloud.raised), raised, len(r.cloud.values), n, gone)
+	}
+	for id, g := range r.cloud.gaps {
+		if g[0].Reason != "dropped_full" || g[0].FromMS == 0 || g[0].ToMS == 0 {
+			t.Errorf("gaps of %s: %+v", id, g)
+		}
+	}
+	if st := r.box.Stats(); st.Samples.Segments > 1 {
+		t.Errorf("settled and not freed: %+v", st.Samples)
+	}
+}
+
 func TestBelowMinFreeTheOldestGo(t *testing.T) {
 	t.Parallel()
 	m := vfs.NewMem()

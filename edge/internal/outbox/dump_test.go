@@ -111,3 +111,24 @@ func TestLookingAtWhatIsBeingForgotten(t *testing.T) {
 		t.Errorf("%d lines", looked)
 	}
 }
+
+func TestWaitsCountsAPart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, vfs.NewMem())
+	for i := range 10 {
+		r.clock.Advance(1e9)
+		r.samples(i, 1)
+	}
+	check(t, r.box.Settle(envelope.Receipt{
+		Epoch: r.box.Epoch(), Log: envelope.Samples, Verdict: envelope.Stored, Sequences: []envelope.Range{{First: 1, Last: 2}},
+	}))
+	for _, c := range []struct {
+		from, to, n uint64
+		seconds     int64
+	}{{outbox.First, 7, 4, 3}, {7, outbox.Last, 4, 7}, {1, 3, 0, 0}, {11, outbox.Last, 0, 0}} {
+		n, oldest := r.box.Waits(envelope.Samples, c.from, c.to)
+		if want := start.UnixMilli() + c.seconds*1000; n != c.n || n > 0 && oldest != want {
+			t.Errorf("%d to %d: %d wait, the oldest of %d, want %d of %d", c.from, c.to, n, oldest, c.n, want)
+		}
+	}
+}

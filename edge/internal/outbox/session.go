@@ -11,7 +11,9 @@ import (
 )
 
 // NextSession returns the session of the next connection and its predecessor,
-// durable before it returns. It stays the same until UseSession.
+// durable before it returns. It stays the same until UseSession; and where the
+// disk has no room for another, the last one serves again: the cloud does not
+// mind, and alarms must get out.
 func (b *Outbox) NextSession() (id, previous string, err error) {
 	b.mu.Lock()
 	s := b.session
@@ -20,7 +22,12 @@ func (b *Outbox) NextSession() (id, previous string, err error) {
 		return s.ID, s.Previous, nil
 	}
 	next := Session{ID: uuid.NewString(), Previous: s.ID}
-	if err := b.setSession(next); err != nil {
+	err = b.setSession(next)
+	if vfs.IsNoSpace(err) && s.ID != "" {
+		b.o.Log.Warn("no room on the disk for a new session: the last one serves again", "err", err)
+		return s.ID, s.Previous, nil
+	}
+	if err != nil {
 		return "", "", err
 	}
 	return next.ID, next.Previous, nil
@@ -35,7 +42,10 @@ func (b *Outbox) UseSession(id string) error {
 		return nil
 	}
 	s.Used = true
-	return b.setSession(s)
+	if err := b.setSession(s); !vfs.IsNoSpace(err) {
+		return err
+	}
+	return nil // it will serve again
 }
 
 func (b *Outbox) setSession(s Session) error {

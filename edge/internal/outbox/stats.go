@@ -58,14 +58,21 @@ func (b *Outbox) Stats() Stats {
 	return st
 }
 
-// Unsettled counts the records of log at positions from <= p < to that are not
-// settled.
-func (b *Outbox) Unsettled(log envelope.Log, from, to uint64) uint64 {
+// Waits counts the records of log at positions from <= p < to that are not
+// settled, and returns the time of the oldest, 0 if there is none or it was
+// made by an untrusted clock.
+func (b *Outbox) Waits(log envelope.Log, from, to uint64) (records uint64, oldest int64) {
 	s := b.side(log)
 	segs := s.log.Segments()
+	first := max(segment.Index(from), 1)
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return s.known.count(segs, max(segment.Index(from), 1), segment.Index(to)-1)
+	n := s.known.count(segs, first, segment.Index(to)-1)
+	at := s.known.oldest(first)
+	b.mu.Unlock()
+	if n == 0 {
+		return 0, 0
+	}
+	return n, oldestMS(s.log, at)
 }
 
 // count counts unsettled records of segs in first to last.

@@ -46,6 +46,7 @@ type session struct {
 func newSession(u *Uplink, link *mqttlink.Link, asked time.Duration) *session {
 	alarm, _ := u.o.Source.Ends(envelope.Alarm)
 	oldest, end := u.o.Source.Ends(envelope.Samples)
+	u.liveFrom.Store(end)
 	return &session{
 		u: u, link: link, asked: asked, down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
 		alarm:    &cursor{lane: envelope.LaneAlarm, log: envelope.Alarm, from: alarm, to: math.MaxInt64},

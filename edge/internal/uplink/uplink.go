@@ -107,6 +107,7 @@ type Uplink struct {
 	o         Options
 	name      topic.Uplink
 	connected atomic.Bool
+	liveFrom  atomic.Uint64
 	welcome   atomic.Pointer[envelope.Welcome]
 }
 
@@ -126,6 +127,10 @@ func New(o Options) *Uplink {
 
 // Connected reports whether the cloud took this connection's hello.
 func (u *Uplink) Connected() bool { return u.connected.Load() }
+
+// LiveFrom is the position in the samples log from which on samples travel as
+// live, and before which as backfill; 0 while there is no connection.
+func (u *Uplink) LiveFrom() uint64 { return u.liveFrom.Load() }
 
 // Welcome returns the cloud's last answer to a hello; false if it never gave
 // one, as clouds older than it do.
@@ -179,7 +184,10 @@ func (u *Uplink) once(ctx context.Context, pause *backoff.Backoff) error {
 		return errors.Join(err, u.refusal(link))
 	}
 	u.connected.Store(true)
-	defer u.connected.Store(false)
+	defer func() {
+		u.connected.Store(false)
+		u.liveFrom.Store(0)
+	}()
 	u.o.Log.Info("uplink is up", "session", id)
 	since := u.o.Clock.Mono()
 	s := newSession(u, link, asked)

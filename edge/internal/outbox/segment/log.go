@@ -356,7 +356,11 @@ func (l *Log) Truncate(before Index) error {
 		return nil
 	}
 	gone, kept := l.entries[:n], append([]entry(nil), l.entries[n:]...)
-	if err := l.saveList(l.asListed(kept)); err != nil {
+	err := l.saveList(l.asListed(kept))
+	if vfs.IsNoSpace(err) && l.hollow() == nil {
+		err = l.saveList(l.asListed(kept))
+	}
+	if err != nil {
 		return fmt.Errorf("truncate log: %w", err)
 	}
 	l.mu.Lock()
@@ -370,6 +374,31 @@ func (l *Log) Truncate(before Index) error {
 		}
 	}
 	return nil
+}
+
+// Hollow gives back the space of the oldest segment, which its owner is about to
+// truncate and cannot for want of space. Its records read as damaged from now
+// on, also after a restart.
+func (l *Log) Hollow() error {
+	l.w.Lock()
+	defer l.w.Unlock()
+	if !l.writable || len(l.entries) < 2 {
+		return ErrClosed
+	}
+	return l.hollow()
+}
+
+// hollow needs no space itself. The caller holds w.
+func (l *Log) hollow() error {
+	e := l.entries[0]
+	if e.file == "" {
+		return nil
+	}
+	f, err := l.fs.Edit(path.Join(l.dir, e.file))
+	if err != nil {
+		return fmt.Errorf("empty segment: %w", err)
+	}
+	return errors.Join(f.Truncate(headerSize), f.Close())
 }
 
 // Resize sets how large the next segments will be. It is never less than what
