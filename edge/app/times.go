@@ -1,10 +1,13 @@
 package app
 
 import (
+	"fmt"
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"time"
 
+	"github.com/linshao/linshao/edge/internal/health"
 	"github.com/linshao/linshao/edge/internal/skew"
 	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/telemetry"
@@ -64,4 +67,47 @@ func (t *times) jumped(d time.Duration) {
 func (t *times) now() (skewMS, errorMS int64, known bool) {
 	cloudMS, errorMS, known := t.skew.Cloud(t.clock.Mono())
 	return clock.NowMS(t.clock) - cloudMS, errorMS, known
+}
+
+// state is what the edge's page shows.
+func (t *times) state() health.Clock {
+	skewMS, errorMS, known := t.now()
+	c := health.Clock{Trusted: t.clock.Trusted(), SkewKnown: known, Jumps: t.jumps.Load()}
+	if known {
+		c.SkewMS, c.ErrorMS = skewMS, errorMS
+	}
+	return c
+}
+
+// wrong says what somebody beside the edge should mend, if anything.
+func (t *times) wrong() string {
+	c := t.state()
+	switch {
+	case c.SkewKnown && max(c.SkewMS, -c.SkewMS)-c.ErrorMS > telemetry.SkewBoundMS:
+		return fmt.Sprintf("时钟与云端相差 %.1f 秒,时间由云端校正", float64(c.SkewMS)/1000)
+	case !c.Trusted:
+		return "时钟未同步"
+	}
+	return ""
+}
+
+func (t *times) skewSeconds() float64 {
+	if c := t.state(); c.SkewKnown {
+		return float64(c.SkewMS) / 1000
+	}
+	return math.NaN()
+}
+
+// clockGauges are the metrics of the clock.
+func (e *edge) clockGauges() {
+	e.meter.Gauge("linshao_edge_clock_trusted", "1 while the wall clock may be believed.", func() float64 {
+		if e.clock.Trusted() {
+			return 1
+		}
+		return 0
+	})
+	e.meter.Gauge("linshao_edge_clock_skew_seconds", "The edge's clock minus the cloud's; NaN while it was not measured.", e.times.skewSeconds)
+	e.meter.Gauge("linshao_edge_clock_jumps", "How often the wall clock was set since the start.", func() float64 {
+		return float64(e.times.jumps.Load())
+	})
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"log/slog"
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,5 +97,26 @@ func TestAClockThatIsSetMustBeVouchedForAnew(t *testing.T) {
 	x.measured(time.Second, time.Second, cloudMS+1000)
 	if !w.Trusted() {
 		t.Error("the cloud does not vouch for it")
+	}
+}
+
+func TestThePageTellsHowTheClockIs(t *testing.T) {
+	t.Parallel()
+	x, w := wake(t, vfs.NewMem(), "b", 5*time.Second)
+	if x.wrong() == "" || !math.IsNaN(x.skewSeconds()) {
+		t.Errorf("nothing is known: %q, %v", x.wrong(), x.skewSeconds())
+	}
+	w.Vouch()
+	if x.wrong() != "" {
+		t.Errorf("trusted, never compared: %q", x.wrong())
+	}
+	w.Advance(time.Second)
+	x.measured(time.Second, time.Second, cloudMS+1000)
+	if c := x.state(); !c.SkewKnown || c.SkewMS != 5000 || x.skewSeconds() != 5 || x.wrong() == "" {
+		t.Errorf("5 s ahead: %+v, %q", c, x.wrong())
+	}
+	w.Jump(time.UnixMilli(cloudMS + 1100))
+	if c := x.state(); c.SkewMS != 100 || x.wrong() != "" {
+		t.Errorf("put right: %+v, %q", c, x.wrong())
 	}
 }

@@ -51,7 +51,42 @@ type Outbox struct {
 	Bytes     int64  `json:"bytes"`
 	FreeBytes int64  `json:"free_bytes"`
 	Epoch     string `json:"epoch"`
-	SkewMS    int64  `json:"skew_ms"`
+	// Dropped is what is gone for good, since the start.
+	Dropped []Loss `json:"dropped"`
+	Clock   Clock  `json:"clock"`
+	Cloud   Cloud  `json:"cloud"`
+	// SkewMS is Clock's.
+	SkewMS int64 `json:"skew_ms"`
+}
+
+// Loss is what is gone for one reason: how many records, and their times by the
+// edge's clock, 0 where these are not known.
+type Loss struct {
+	Reason  string `json:"reason"`
+	Records uint64 `json:"records"`
+	FromMS  int64  `json:"from_ms,omitempty"`
+	ToMS    int64  `json:"to_ms,omitempty"`
+}
+
+// Clock is how far the edge's times may be believed.
+type Clock struct {
+	// Trusted: it was synchronised, or found near the cloud's.
+	Trusted bool `json:"trusted"`
+	// SkewKnown: it was compared with the cloud's, which it is ahead of by
+	// SkewMS, give or take ErrorMS.
+	SkewKnown bool  `json:"skew_known"`
+	SkewMS    int64 `json:"skew_ms"`
+	ErrorMS   int64 `json:"error_ms"`
+	// Jumps is how often it was set since the start.
+	Jumps int64 `json:"jumps"`
+}
+
+// Cloud is what the cloud said about itself; nothing, if it is older than that.
+type Cloud struct {
+	Schema       uint32   `json:"schema"`
+	Capabilities []string `json:"capabilities"`
+	// Refused is why it does not take this edge.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Lane is what waits in one log.
@@ -59,6 +94,9 @@ type Lane struct {
 	Lane     string `json:"lane"`
 	Records  int64  `json:"records"`
 	OldestMS int64  `json:"oldest_ms"`
+	// Missing are records that are gone and of which the cloud does not know
+	// yet.
+	Missing int64 `json:"missing"`
 }
 
 // Quarantined is a payload that nobody could read.

@@ -160,7 +160,7 @@ func (p page) devices() []Device {
 
 func (p page) outbox() Outbox {
 	o := p.o.Sources.Outbox()
-	o.Lanes = some(o.Lanes)
+	o.Lanes, o.Dropped, o.Cloud.Capabilities = some(o.Lanes), some(o.Dropped), some(o.Cloud.Capabilities)
 	return o
 }
 

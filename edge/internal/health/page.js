@@ -6,6 +6,7 @@ const words = {
   critical: '⯃ 特急', major: '▲ 紧急', minor: '◆ 一般', warning: '● 提示',
   open: '待接单', accepted: '已接单', arrived: '已到场', active: '告警中', cleared: '已恢复',
 };
+const reasons = { dropped_full: '磁盘已满而丢弃', dropped_age: '超过保存期限而丢弃', damaged: '存储损坏', lost: '断电丢失' };
 const $ = (id) => document.getElementById(id);
 
 function el(tag, text, cls) {
@@ -52,8 +53,25 @@ function showTickets(items) {
 
 function showOutbox(o) {
   const head = el('p', o.connected ? '● 已连接云端' : '○ 未连接云端,数据保存在本机', o.connected ? 'ok' : 'off');
-  const rows = (o.lanes ?? []).map((l) => [l.lane, `${l.records} 条`, l.records ? `最早 ${age(l.oldest_ms)}` : '']);
-  $('outbox').replaceChildren(head, table(rows), el('p', `占用 ${(o.bytes / 1048576).toFixed(1)} MiB · 剩余 ${(o.free_bytes / 1073741824).toFixed(1)} GiB`, 'soft'));
+  if (o.cloud.refused) head.append(el('strong', ` 云端拒绝本网关:${o.cloud.refused}`, 'off'));
+  const rows = (o.lanes ?? []).map((l) => [
+    l.lane, `${l.records} 条`, l.records && l.oldest_ms ? `最早 ${age(l.oldest_ms)}` : '', l.missing ? `${l.missing} 条缺失未上报` : '',
+  ]);
+  const parts = [head, table(rows), el('p', `占用 ${(o.bytes / 1048576).toFixed(1)} MiB · 剩余 ${(o.free_bytes / 1073741824).toFixed(1)} GiB`, 'soft')];
+  if (o.dropped.length) parts.push(table(o.dropped.map((d) => [reasons[d.reason] ?? d.reason, `${d.records} 条`, span(d)])));
+  parts.push(el('p', clock(o.clock), o.clock.trusted ? 'soft' : 'off'));
+  $('outbox').replaceChildren(...parts);
+}
+
+function span(d) {
+  if (!d.to_ms) return '';
+  const at = (ms) => (ms ? new Date(ms).toLocaleString('zh-CN') : '?');
+  return `${at(d.from_ms)} 至 ${at(d.to_ms)}`;
+}
+
+function clock(c) {
+  const skew = c.skew_known ? `与云端相差 ${(c.skew_ms / 1000).toFixed(1)} 秒(±${(c.error_ms / 1000).toFixed(1)})` : '尚未与云端比对';
+  return `时钟${c.trusted ? '可信' : '未同步,时间已标记'} · ${skew}${c.jumps ? ` · 启动以来被调整 ${c.jumps} 次` : ''}`;
 }
 
 function showDevices(items) {
