@@ -3,8 +3,8 @@ package uplink
 import "time"
 
 // Bounds of the budget, and what counts as a quick and as a slow answer. A
-// keep-alive that waits behind the budget must still be answered within its 2 s,
-// and so must an alarm; so the budget grows only while answers take less than
+// keep-alive that waits behind the budget must still be answered within its 4 s,
+// an alarm sooner; so the budget grows only while answers take less than
 // a quarter of that. At 8 kB/s it stays at its least.
 const (
 	leastBudget = 8 << 10
