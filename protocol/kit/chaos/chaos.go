@@ -7,7 +7,9 @@
 //
 //	CHAOS_POINT  the point to die at
 //	CHAOS_HIT    which pass of it is the last, from 1 (default)
-//	CHAOS_HOW    kill (default: as by kill -9), panic or stop (SIGSTOP)
+//	CHAOS_HOW    kill (default: as by kill -9), panic, stop (SIGSTOP), or late:
+//	             killed while it waits there, so that what others said before
+//	             gets out
 //	CHAOS_TRACE  a file to which each point's name is appended when first passed
 //	CHAOS_BREAK  Breaks, separated by commas
 //

@@ -45,6 +45,9 @@ func TestItDiesWhereItIsTold(t *testing.T) {
 	if w := s.Sys().(syscall.WaitStatus); !w.Signaled() || w.Signal() != syscall.SIGKILL || trace != "victim.step.before" {
 		t.Errorf("ended with %v after %q", s, trace)
 	}
+	if s, _ := victim(t, "CHAOS_POINT=victim.step.after", "CHAOS_HOW=late"); s.Success() {
+		t.Errorf("a late death ended with %v", s)
+	}
 	if s, _ := victim(t, "CHAOS_POINT=victim.step.after", "CHAOS_HOW=panic"); s.ExitCode() != 2 {
 		t.Errorf("a panic ended with %v", s)
 	}

@@ -11,7 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
+
+// lateness is how long the rest of the daemon goes on before a late death.
+const lateness = 30 * time.Millisecond
 
 // told is what the environment says, read once: points are passed often.
 var told = sync.OnceValue(func() *orders {
@@ -49,6 +53,9 @@ func At(point string) {
 		panic("chaos: " + point)
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "late":
+		<-time.After(lateness)
+		fallthrough
 	default:
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way; nothing more may happen

@@ -144,22 +144,9 @@ func (s *stage) attempt(c crash, hit, times int) bool {
 // story runs the workload with orders for the daemon that passes the point.
 func (s *stage) story(c crash, order func(deaths int) []string) bool {
 	began := time.Now()
-	none := func(int) []string { return nil }
-	toCloud, toEdge := order, order
-	switch c.Daemon {
-	case "edge":
-		toCloud = none
-	case "cloud":
-		toEdge = none
-	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
-	for _, e := range s.town.Estates {
-		_ = os.Remove(e.Edge.LogPath())
-	}
-	_ = os.Remove(s.town.Cloud.LogPath())
-	s.cloud = s.town.Keep(s.town.Cloud, toCloud)
-	s.edge = s.town.Keep(s.town.Estates[0].Edge, toEdge)
+	s.keep(c.Point, order)
 	defer s.cloud.Close()
 	defer s.edge.Close()
 	if err := s.workload(ctx, c); err != nil {
@@ -178,6 +165,25 @@ func (s *stage) story(c crash, order func(deaths int) []string) bool {
 	s.r.Observe("run_ms", float64(time.Since(began).Milliseconds()))
 	died := s.cloud.Deaths() + s.edge.Deaths()
 	return died > 0 || s.cloud.Said("chaos: "+c.Name) || s.edge.Said("chaos: "+c.Name)
+}
+
+// keep starts both daemons, with orders for the one that passes the point,
+// logs of their own, and env for every life.
+func (s *stage) keep(p points.Point, order func(deaths int) []string, env ...string) {
+	edge := s.town.Estates[0].Edge
+	none := func(int) []string { return env }
+	orders := func(deaths int) []string { return append(order(deaths), env...) }
+	toCloud, toEdge := orders, orders
+	switch p.Daemon {
+	case "edge":
+		toCloud = none
+	case "cloud":
+		toEdge = none
+	}
+	_ = os.Remove(edge.LogPath())
+	_ = os.Remove(s.town.Cloud.LogPath())
+	s.cloud = s.town.Keep(s.town.Cloud, toCloud)
+	s.edge = s.town.Keep(edge, toEdge)
 }
 
 // workload is an ordinary life in short: samples, alarms that people handle,
