@@ -1,0 +1,61 @@
+package simulation
+
+import (
+	"slices"
+	"time"
+)
+
+// Bounds of healing.
+const (
+	// healWithin is how long everything may take in liveness mode once faults
+	// stopped: the longest pause of an uplink, the longest back-off of a
+	// page, and all steps of an escalation.
+	healWithin = 10 * time.Minute
+	// recoverWithin is the same after a blackout, where no bound is promised.
+	recoverWithin = 15 * time.Minute
+)
+
+// live lets the run happen until all should be done.
+func (w *World) live() {
+	w.work()
+	if !w.o.Calm {
+		w.plague()
+	}
+	w.bus.Run(w.o.For)
+	if !w.o.Liveness && !w.o.Calm {
+		w.blackout(w.dice("blackout"))
+		w.bus.Run(w.bus.Now() + 5*time.Second)
+	}
+	w.heal()
+	within := recoverWithin
+	if w.o.Liveness {
+		within = healWithin
+	}
+	w.bus.Run(w.bus.Now() + within)
+}
+
+// finish judges and ends everything.
+func (w *World) finish() {
+	w.weigh()
+	slices.Sort(w.out.Violations)
+	w.out.Trace = w.sum.Sum64()
+	w.out.Told, w.out.Faults, w.out.Restarts = w.told, w.faults, w.restarts
+	w.out.Delivered, w.out.Bus, w.out.Timers = int(w.net.Delivered()), int(w.bus.Events()), int(w.fires.Load()) //nolint:gosec // counts
+	w.stop()
+	for _, d := range w.devices {
+		d.drop()
+	}
+	w.client.CloseIdleConnections()
+	_ = w.pager.server.Close()
+	w.pager.phone.CloseIdleConnections()
+	done := make(chan struct{})
+	go func() { w.wg.Wait(); close(done) }()
+	for over := false; !over; {
+		w.bus.Run(w.bus.Now() + 100*time.Millisecond)
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+	}
+}
