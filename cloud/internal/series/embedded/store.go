@@ -18,6 +18,9 @@
 //   - out-of-order samples that were acknowledged could vanish after a restart
 //     (prometheus#19744): the out-of-order head is compacted right after
 //     every start, before anything else may be;
+//   - if that leaves no mapped chunk, the library numbers them from 1 again
+//     although it has noted that all up to the last one are compacted: new late
+//     samples would be hidden and then thrown away. It is opened once more;
 //   - another value at a time that is already there is silently ignored: the
 //     first stays.
 //
@@ -85,17 +88,13 @@ const window = series.OldestAgeMS + 2*series.NewestAheadMS
 // Open opens or makes the store in o.Dir. It replays the logs, which takes
 // about a second for each million samples of the last two hours.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	failed := newFailures()
-	db, err := tsdb.Open(o.Dir, o.Log, failed, libraryOptions(o), nil)
+	db, failed, err := openLibrary(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("open series store: %w", err)
 	}
 	s := &Store{
 		db: db, engine: newEngine(o.Log), now: o.Now, failed: failed,
 		gap: math.Float64frombits(value.StaleNaN), refs: newRefCache(),
-	}
-	if err := s.recoverLate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("open series store: %w", err), db.Close())
 	}
 	if err := s.openLogs(o.Dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("open series store: %w", err), s.Close())
@@ -113,20 +112,6 @@ func libraryOptions(o Options) *tsdb.Options {
 		t.MaxBlockChunkSegmentSize = int64(o.SegmentBytes)
 	}
 	return t
-}
-
-// recoverLate puts what the wbl held into blocks before anything else is
-// compacted (prometheus#19744). The library compacts by itself a minute after
-// opening at the earliest.
-func (s *Store) recoverLate(ctx context.Context) error {
-	s.db.DisableCompactions()
-	chaos.At("series.compact.before")
-	if err := s.db.CompactOOOHead(ctx); err != nil {
-		return fmt.Errorf("compact out-of-order head: %w", err)
-	}
-	chaos.At("series.compact.after")
-	s.db.EnableCompactions()
-	return nil
 }
 
 // Append implements series.Appender: one group, one fsync of each log.
