@@ -127,10 +127,11 @@ func (p *Proxy) leave() {
 func (p *Proxy) hold(b []byte) chunk {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.delay == 0 {
+	d := p.delay + p.loss.late()
+	if d == 0 {
 		return chunk{bytes: b}
 	}
-	return chunk{bytes: b, due: p.after(p.delay)}
+	return chunk{bytes: b, due: p.after(d)}
 }
 
 // deliver writes what is held once it may pass, then passes on the end of the

@@ -14,6 +14,7 @@ package netfault
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -39,6 +40,24 @@ type link struct {
 	rate int
 }
 
+// resend is after how long TCP sends a lost segment again.
+const resend = 200 * time.Millisecond
+
+// loss is how many segments get lost.
+type loss struct {
+	share float64
+	rng   *rand.Rand
+}
+
+// late is by how much a segment comes late.
+func (l *loss) late() time.Duration {
+	d := time.Duration(0)
+	for again := resend; l.share > 0 && l.rng.Float64() < l.share; again *= 2 {
+		d += again
+	}
+	return d
+}
+
 // Proxy listens until Close.
 type Proxy struct {
 	ln     net.Listener
@@ -50,6 +69,7 @@ type Proxy struct {
 	cut     bool
 	links   [2]link // up, down
 	delay   time.Duration
+	loss    loss
 	slice   int           // bytes per segment, 0 for as they come
 	budget  int           // bytes the client may still send, < 0 for no limit
 	changed chan struct{} // closed and replaced when the weather changes
@@ -129,16 +149,23 @@ func (p *Proxy) Throttle(w Way, bytesPerSecond int) {
 	p.change(func() { p.each(w, func(l *link) { l.rate = bytesPerSecond }) })
 }
 
+// Lose has each segment get lost with a probability of share below 1, both
+// ways, from now on: it comes late, as TCP sends it again after 200 ms, and after
+// twice that each further time. What is behind it waits.
+func (p *Proxy) Lose(share float64, seed uint64) {
+	p.change(func() { p.loss = loss{share: share, rng: rand.New(rand.NewPCG(seed, 0))} }) //nolint:gosec // reproducible by intent
+}
+
 // Slice hands bytes on in segments of n at most, from now on.
 func (p *Proxy) Slice(n int) { p.change(func() { p.slice = n }) }
 
-// Heal ends Cut, Partition, Hold, BlackHole, Throttle, Slice, Delay and
+// Heal ends Cut, Partition, Hold, BlackHole, Throttle, Lose, Slice, Delay and
 // DropAfter.
 func (p *Proxy) Heal() {
 	var lossy bool
 	p.change(func() {
 		lossy = p.links[0].lost || p.links[1].lost
-		p.cut, p.links, p.delay, p.slice, p.budget = false, [2]link{}, 0, 0, -1
+		p.cut, p.links, p.loss, p.delay, p.slice, p.budget = false, [2]link{}, loss{}, 0, 0, -1
 	})
 	if !lossy {
 		return

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"testing"
@@ -170,5 +171,30 @@ func TestSlices(t *testing.T) {
 	p.Heal()
 	if got = nil; p.write(&got, []byte("abcdefg")) != nil || len(got) != 1 {
 		t.Errorf("healed: %v", got)
+	}
+}
+
+func TestALostSegmentComesLate(t *testing.T) {
+	p, near, far := through(t)
+	asked, fire := make(chan time.Duration, 8), make(chan time.Time)
+	p.after = func(d time.Duration) <-chan time.Time { asked <- d; return fire }
+	p.Lose(0.9, 2)
+	near.say("late")
+	if d := <-asked; d < 3*resend {
+		t.Errorf("held for %s", d)
+	}
+	far.silent()
+	p.Heal()
+	close(fire)
+	far.hear("late")
+	l := loss{share: 0.05, rng: rand.New(rand.NewPCG(1, 0))}
+	lost := 0
+	for range 10_000 {
+		if l.late() > 0 {
+			lost++
+		}
+	}
+	if lost < 400 || lost > 600 {
+		t.Errorf("%d of 10000 were lost", lost)
 	}
 }

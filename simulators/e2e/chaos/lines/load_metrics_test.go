@@ -31,16 +31,17 @@ func metrics(d *daemon.Daemon) map[string]float64 {
 	return out
 }
 
-// waiting is how many records of a lane an edge keeps; -1 if it says nothing.
-func waiting(d *daemon.Daemon, lane string) float64 {
-	if lane == "samples" {
-		if live, rest := waiting(d, "live"), waiting(d, "backfill"); live >= 0 && rest >= 0 {
-			return live + rest
+// waiting is how many records an edge keeps, of alarms or of samples, in
+// whatever lane; -1 if it says nothing.
+func waiting(d *daemon.Daemon, log string) float64 {
+	n, known := 0.0, false
+	for name, v := range metrics(d) {
+		lane, ok := strings.CutPrefix(name, "linshao_edge_outbox_records{lane=")
+		if ok && (lane == `"alarm"}`) == (log == "alarm") {
+			n, known = n+v, true
 		}
-		return -1
 	}
-	n, ok := metrics(d)[`linshao_edge_outbox_records{lane="`+lane+`"}`]
-	if !ok {
+	if !known {
 		return -1
 	}
 	return n
