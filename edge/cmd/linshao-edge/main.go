@@ -52,6 +52,14 @@ type cli struct {
 		JSON    bool   `name:"json" xor:"how" help:"Answer as JSON."`
 		Records bool   `xor:"how" help:"Print all records that wait and all gaps, one JSON object a line."`
 	} `cmd:"" help:"Show what waits to be uploaded and what is damaged; read-only, also beside the daemon."`
+	Backup struct {
+		DataDir string `required:"" type:"path" help:"The edge's data_dir."`
+		File    string `arg:"" type:"path" help:"The new file, .tar.gz; best on another disk."`
+	} `cmd:"" help:"Put all that an edge keeps into one file, also beside the daemon."`
+	Restore struct {
+		DataDir string `required:"" type:"path" help:"The data_dir to make; it must be empty or not there."`
+		File    string `arg:"" type:"path" help:"A file that linshao-edge backup made."`
+	} `cmd:"" help:"Make the data_dir of a backup; the daemon must be stopped."`
 	Backtest struct {
 		Rules string `required:"" type:"path" help:"YAML file with the key rules:, a list as in edge.yaml."`
 		In    string `default:"-" help:"CSV of timestamp,device,metric,value; - is standard input."`
@@ -127,6 +135,10 @@ func (c *cli) do(ctx context.Context, command string, stdin io.Reader, stdout io
 		return c.profiles(stdout)
 	case "outbox":
 		return c.outbox(stdout)
+	case "backup":
+		return c.backup(stdout)
+	case "restore":
+		return c.restore(stdout)
 	case "backtest":
 		return c.backtest(stdin, stdout)
 	}

@@ -256,3 +256,35 @@ func TestBacktestRunsTheRules(t *testing.T) {
 		t.Errorf("by file: %s, %v", got, err)
 	}
 }
+
+func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	dir := filepath.Join(d.dir, "data")
+	if err := os.MkdirAll(filepath.Join(dir, app.OutboxDir), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	box, err := outbox.Open(vfs.OS{}, filepath.Join(dir, app.OutboxDir), outbox.Options{
+		Clock: clock.NewSystem(), Log: slog.New(slog.DiscardHandler), MinFree: -1, ReserveBytes: -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := telemetry.Sample{Key: telemetry.SeriesKey{Device: "lift-1", Metric: "speed"}, AtMS: 7, EdgeMS: 7, Value: 1}
+	if err := box.Append(t.Context(), nil, []envelope.Record{{Samples: []telemetry.Sample{s}}}); err != nil {
+		t.Fatal(err)
+	}
+	if out := d.says("backup --data-dir DIR/data DIR/b.tar.gz", ""); !strings.Contains(out, "all that was acknowledged before") {
+		t.Errorf("%s", out)
+	}
+	if err := box.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out := d.says("restore --data-dir DIR/again DIR/b.tar.gz", ""); !strings.Contains(out, "as it was at") {
+		t.Errorf("%s", out)
+	}
+	var st outbox.Stats
+	if d.object("outbox --json --data-dir DIR/again", &st); st.Samples.Records != 1 {
+		t.Errorf("%+v", st)
+	}
+}

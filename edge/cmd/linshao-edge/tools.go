@@ -256,6 +256,33 @@ func (c *cli) outbox(stdout io.Writer) error {
 	return table(stdout, rows)
 }
 
+func (c *cli) backup(stdout io.Writer) error {
+	m, err := app.Backup(c.Backup.DataDir, c.Backup.File, version)
+	if errors.Is(err, app.ErrNoData) || errors.Is(err, fs.ErrExist) {
+		return &usageError{err.Error()}
+	}
+	if err != nil {
+		return err
+	}
+	var n int64
+	for _, f := range m.Files {
+		n += f.Bytes
+	}
+	fmt.Fprintf(stdout, "%s: %d files, %d bytes, all that was acknowledged before %s\n",
+		c.Backup.File, len(m.Files), n, time.UnixMilli(m.MadeMS).Format(time.RFC3339))
+	return nil
+}
+
+func (c *cli) restore(stdout io.Writer) error {
+	m, err := app.Restore(c.Restore.DataDir, c.Restore.File)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s: as it was at %s, made by version %s\n",
+		c.Restore.DataDir, time.UnixMilli(m.MadeMS).Format(time.RFC3339), m.Version)
+	return nil
+}
+
 func (c *cli) backtest(stdin io.Reader, stdout io.Writer) (err error) {
 	rules, err := config.LoadRules(c.Backtest.Rules)
 	if err != nil {
