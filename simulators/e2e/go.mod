@@ -10,6 +10,7 @@ require (
 	github.com/linshao/linshao/protocol v0.0.0
 	github.com/linshao/linshao/protocol/kit v0.0.0
 	github.com/linshao/linshao/simulators v0.0.0
+	golang.org/x/sys v0.49.0
 )
 
 require (
@@ -124,7 +125,6 @@ require (
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/api v0.305.0 // indirect

@@ -44,7 +44,7 @@ func (p *Proxy) accept() {
 
 // join connects a client to the target and lets both talk until both are done.
 func (p *Proxy) join(client *net.TCPConn) {
-	conn, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+	conn, err := p.dial()
 	if err != nil {
 		_ = client.Close()
 		return

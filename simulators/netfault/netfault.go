@@ -40,6 +40,9 @@ type link struct {
 	rate int
 }
 
+// patience bounds the wait for the target.
+const patience = 5 * time.Second
+
 // resend is after how long TCP sends a lost segment again.
 const resend = 200 * time.Millisecond
 
@@ -60,9 +63,9 @@ func (l *loss) late() time.Duration {
 
 // Proxy listens until Close.
 type Proxy struct {
-	ln     net.Listener
-	target string
-	wg     sync.WaitGroup
+	ln   net.Listener
+	dial func() (net.Conn, error)
+	wg   sync.WaitGroup
 	after  func(time.Duration) <-chan time.Time // time.After; tests replace it
 
 	mu      sync.Mutex // guards all below
@@ -83,12 +86,18 @@ type Proxy struct {
 // target need not be there yet; a client whose target cannot be reached is
 // hung up on.
 func Listen(listen, target string) (*Proxy, error) {
+	return ListenVia(listen, func() (net.Conn, error) { return net.DialTimeout("tcp", target, patience) })
+}
+
+// ListenVia is Listen for a target that only dial reaches, such as one in
+// another network namespace. dial returns TCP connections, in bounded time.
+func ListenVia(listen string, dial func() (net.Conn, error)) (*Proxy, error) {
 	ln, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, fmt.Errorf("listen for clients of %s: %w", target, err)
+		return nil, fmt.Errorf("listen for clients on %s: %w", listen, err)
 	}
 	p := &Proxy{
-		ln: ln, target: target, after: time.After, budget: -1,
+		ln: ln, dial: dial, after: time.After, budget: -1,
 		changed: make(chan struct{}), pairs: map[*pair]struct{}{},
 	}
 	p.wg.Go(p.accept)

@@ -51,6 +51,9 @@ type Options struct {
 	CloudEnv, EdgeEnv []string
 	// CloudWrap and EdgeWrap are commands to run the daemons under.
 	CloudWrap, EdgeWrap []string
+	// LineHost, if set, is the address at which edges find their lines to the
+	// cloud; default 127.0.0.1.
+	LineHost string
 	// CloudData and EdgeData, if set, say where a daemon's data folder is,
 	// such as on a small tmpfs; default: within Dir.
 	CloudData string
@@ -226,7 +229,7 @@ func (w *Town) estate(i int) *Estate {
 	if w.o.EdgeData != nil {
 		e.Data = w.o.EdgeData(i)
 	}
-	wan, err := netfault.Listen("127.0.0.1:0", w.CloudMQTT)
+	wan, err := netfault.Listen(orElse(w.o.LineHost, "127.0.0.1")+":0", w.CloudMQTT)
 	w.must(err)
 	w.t.Cleanup(func() { wan.Close() })
 	e.WAN = wan
