@@ -63,10 +63,10 @@ func (l *loss) late() time.Duration {
 
 // Proxy listens until Close.
 type Proxy struct {
-	ln   net.Listener
-	dial func() (net.Conn, error)
-	wg   sync.WaitGroup
-	after  func(time.Duration) <-chan time.Time // time.After; tests replace it
+	ln    net.Listener
+	dial  func() (net.Conn, error)
+	wg    sync.WaitGroup
+	after func(time.Duration) <-chan time.Time // time.After; tests replace it
 
 	mu      sync.Mutex // guards all below
 	cut     bool
