@@ -209,6 +209,16 @@ func TestEventWithAnEnd(t *testing.T) {
 	}
 }
 
+// The edge's clock was set back between the two, so the device's time of the
+// end is not believed any more and the end seems to be the older one.
+func TestAnEventEndsThoughTheClockWasSetBack(t *testing.T) {
+	t.Parallel()
+	r := device.Rule{ID: "held", Event: "door_held", ClearEvent: "door_closed", Detector: device.OnEvent}
+	begin(t, []device.Rule{r}).at(5).event("door_held").
+		happen(telemetry.Event{Name: "door_closed", AtMS: epoch - 3_600_000, DeviceMS: epoch + 9000, Marks: telemetry.ReceiveTime}).
+		want("+5s raise held; +-1h0m0s clear held")
+}
+
 func TestEventWithoutAnEndRestsByItself(t *testing.T) {
 	t.Parallel()
 	r := device.Rule{ID: "forced", Event: "door_forced_open", Detector: device.OnEvent}

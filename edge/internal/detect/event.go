@@ -21,6 +21,8 @@ type event struct {
 	// atMS and monoMS are the device's and the edge's time of the last one;
 	// atMS is 0 after a Seed, which knows no more than that there was one.
 	atMS, monoMS int64
+	// byDevice: atMS is the device's own time.
+	byDevice bool
 }
 
 var _ Notified = (*event)(nil)
@@ -29,16 +31,24 @@ func newEvent(r *device.Rule) *event { return &event{rule: r} }
 
 func (d *event) Notify(dst []Change, e *telemetry.Event, now telemetry.Origin) []Change {
 	if e.Name == d.rule.Event {
-		d.active, d.atMS, d.monoMS = true, e.AtMS, now.MonoMS
+		d.active, d.atMS, d.monoMS, d.byDevice = true, e.AtMS, now.MonoMS, ownTime(e)
 		return append(dst, Change{Active: true, AtMS: e.AtMS})
 	}
-	// An end that is older than the last beginning was overtaken by it.
-	if d.active && e.Name == d.rule.ClearEvent && e.AtMS >= d.atMS {
+	if d.active && e.Name == d.rule.ClearEvent && !d.overtaken(e) {
 		d.active = false
 		return append(dst, Change{AtMS: e.AtMS})
 	}
 	return dst
 }
+
+// overtaken reports whether an end is older than the last beginning. Only two
+// times of the device's own can tell: the edge's clock may have been set back
+// between them, and the end of a condition must not get lost over that.
+func (d *event) overtaken(end *telemetry.Event) bool {
+	return d.byDevice && ownTime(end) && end.AtMS < d.atMS
+}
+
+func ownTime(e *telemetry.Event) bool { return e.DeviceMS != 0 && e.Marks&telemetry.ReceiveTime == 0 }
 
 func (d *event) Tick(dst []Change, now telemetry.Origin) []Change {
 	rest := d.rule.After
@@ -56,7 +66,7 @@ func (d *event) Tick(dst []Change, now telemetry.Origin) []Change {
 }
 
 func (d *event) Seed(now telemetry.Origin) {
-	d.active, d.atMS, d.monoMS = true, 0, now.MonoMS
+	d.active, d.atMS, d.monoMS, d.byDevice = true, 0, now.MonoMS, false
 }
 
 func (d *event) Active() bool { return d.active }

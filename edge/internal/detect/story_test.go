@@ -70,7 +70,11 @@ func (s *story) say(samples ...telemetry.Sample) *story {
 func (s *story) event(name string) *story { return s.eventAt(name, s.nowMS) }
 
 func (s *story) eventAt(name string, ms int64) *story {
-	e := telemetry.Event{Device: "lift", Kind: "elevator", Name: name, AtMS: epoch + ms}
+	return s.happen(telemetry.Event{Name: name, AtMS: epoch + ms, DeviceMS: epoch + ms})
+}
+
+func (s *story) happen(e telemetry.Event) *story {
+	e.Device, e.Kind = "lift", "elevator"
 	s.tell(s.bank.Notify(nil, &e, s.now()))
 	return s
 }
