@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/linshao/linshao/edge/internal/backup"
+	"github.com/linshao/linshao/edge/internal/skew"
 )
 
 // ErrNoData: there is nothing to back up.
@@ -20,7 +21,7 @@ func Backup(dataDir, name, version string) (backup.Manifest, error) {
 	if _, err := os.Stat(filepath.Join(dataDir, OutboxDir)); errors.Is(err, fs.ErrNotExist) {
 		return backup.Manifest{}, fmt.Errorf("%s %w", dataDir, ErrNoData)
 	}
-	return backup.Make(dataDir, OutboxDir, name, backup.Manifest{
+	return backup.Make(dataDir, OutboxDir, []string{skew.FileName}, name, backup.Manifest{
 		Product: product, Format: format, Version: version, MadeMS: time.Now().UnixMilli(),
 	})
 }

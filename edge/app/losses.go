@@ -8,10 +8,8 @@ import (
 // losses is what the outbox has given up since the start.
 func losses(st outbox.Stats) []health.Loss {
 	var out []health.Loss
-	for _, reason := range lossReasons {
-		if n := st.Dropped[reason]; n > 0 {
-			out = append(out, health.Loss{Reason: reason, Records: n})
-		}
+	for _, l := range st.Losses {
+		out = append(out, health.Loss{Reason: l.Reason, Records: l.Records, FromMS: l.FromMS, ToMS: l.ToMS})
 	}
 	return out
 }

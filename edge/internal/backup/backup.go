@@ -49,9 +49,10 @@ type File struct {
 }
 
 // Make writes a backup of the data directory dir, whose outbox lies in the
-// folder of that name, to the new file at name. m is completed by the Files.
+// folder outboxName together with the files also, to the new file at name. m is
+// completed by the Files.
 // After an error there is no such file.
-func Make(dir, outboxName, name string, m Manifest) (Manifest, error) {
+func Make(dir, outboxName string, also []string, name string, m Manifest) (Manifest, error) {
 	if inside(name, dir) {
 		return m, fmt.Errorf("%s lies in the data directory: %w", name, ErrInside)
 	}
@@ -60,7 +61,7 @@ func Make(dir, outboxName, name string, m Manifest) (Manifest, error) {
 		return m, fmt.Errorf("make backup: %w", err)
 	}
 	w := newWriter(f)
-	err = errors.Join(w.fill(dir, outboxName), w.finish(&m), f.Sync(), f.Close())
+	err = errors.Join(w.fill(dir, outboxName, also), w.finish(&m), f.Sync(), f.Close())
 	if err == nil {
 		err = syncDir(filepath.Dir(name))
 	}
@@ -96,7 +97,7 @@ func newWriter(f io.Writer) *writer {
 }
 
 // fill adds all that belongs into the backup.
-func (w *writer) fill(dir, outboxName string) error {
+func (w *writer) fill(dir, outboxName string, also []string) error {
 	es, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (w *writer) fill(dir, outboxName string) error {
 			}
 		}
 	}
-	return outbox.Copy(vfs.OS{}, filepath.Join(dir, outboxName), func(name string, size int64, r io.Reader) error {
+	return outbox.Copy(vfs.OS{}, filepath.Join(dir, outboxName), also, func(name string, size int64, r io.Reader) error {
 		return w.add(outboxName+"/"+name, size, r)
 	})
 }

@@ -80,6 +80,7 @@ func TestADrillUnderLoad(t *testing.T) {
 	check(t, os.WriteFile(filepath.Join(dir, "format"), []byte("edge 1\n"), 0o600))
 	check(t, os.WriteFile(filepath.Join(dir, "lock"), nil, 0o600))
 	box := open(t, dir)
+	check(t, os.WriteFile(filepath.Join(dir, "outbox", "boots"), []byte("b"), 0o600))
 	const before = 400
 	for i := range before {
 		a, s := record(i)
@@ -107,7 +108,7 @@ func TestADrillUnderLoad(t *testing.T) {
 			}
 		}
 	})
-	_, err := backup.Make(dir, "outbox", file, backup.Manifest{Product: "edge", Format: 1, Version: "v", MadeMS: 1})
+	_, err := backup.Make(dir, "outbox", []string{"boots", "nothing"}, file, backup.Manifest{Product: "edge", Format: 1, Version: "v", MadeMS: 1})
 	check(t, err)
 	stop()
 	working.Wait()
@@ -119,6 +120,11 @@ func TestADrillUnderLoad(t *testing.T) {
 	check(t, err)
 	if m.Version != "v" || m.MadeMS != 1 || slices.ContainsFunc(m.Files, func(f backup.File) bool { return f.Name == "lock" }) {
 		t.Errorf("%+v", m)
+	}
+	for file, want := range map[string]string{"format": "edge 1\n", "outbox/boots": "b"} {
+		if b, err := os.ReadFile(filepath.Join(dir, file)); err != nil || string(b) != want {
+			t.Errorf("%s is %q, %v", file, b, err)
+		}
 	}
 	box = open(t, dir)
 	defer func() { check(t, box.Close()) }()
@@ -157,15 +163,15 @@ func TestWhatIsNotRestored(t *testing.T) {
 	a, s := record(1)
 	check(t, box.Append(t.Context(), a, s))
 	check(t, box.Close())
-	good, err := backup.Make(dir, "outbox", file, backup.Manifest{Product: "edge", Format: 2})
+	good, err := backup.Make(dir, "outbox", []string{"boots", "nothing"}, file, backup.Manifest{Product: "edge", Format: 2})
 	check(t, err)
 	whole, err := os.ReadFile(file)
 	check(t, err)
 
-	if _, err := backup.Make(dir, "outbox", filepath.Join(dir, "b"), backup.Manifest{Product: "edge"}); !errors.Is(err, backup.ErrInside) {
+	if _, err := backup.Make(dir, "outbox", []string{"boots", "nothing"}, filepath.Join(dir, "b"), backup.Manifest{Product: "edge"}); !errors.Is(err, backup.ErrInside) {
 		t.Errorf("backup into the data itself: %v", err)
 	}
-	if _, err := backup.Make(dir, "outbox", file, backup.Manifest{Product: "edge"}); !errors.Is(err, os.ErrExist) {
+	if _, err := backup.Make(dir, "outbox", []string{"boots", "nothing"}, file, backup.Manifest{Product: "edge"}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("backup over a file that is there: %v", err)
 	}
 	fresh := filepath.Join(base, "fresh")

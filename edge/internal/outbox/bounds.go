@@ -78,7 +78,7 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 	from := oldestMS(b.samples.log, s.First)
 	b.mu.Lock()
 	n := b.samples.known.lose(gap{First: s.First, Last: s.Last, Life: s.Life, Reason: reason, FromMS: from, ToMS: s.NewestMS})
-	b.dropped[reason] += n
+	b.lostLocked(Loss{Log: b.samples.name, Reason: reason, Records: n, FromMS: from, ToMS: s.NewestMS})
 	b.mu.Unlock()
 	if n > 0 {
 		if err := b.persistGap(); err != nil {

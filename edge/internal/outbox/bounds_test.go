@@ -216,7 +216,11 @@ func TestAlarmsTakeThePlaceOfSamplesWhenTheReserveIsUsedUp(t *testing.T) {
 	if id, _, err := r.box.NextSession(); err != nil || id == "" {
 		t.Errorf("session on a full disk: %q, %v", id, err)
 	}
-	gone := r.box.Stats().Dropped["dropped_full"]
+	st := r.box.Stats()
+	gone := st.Dropped["dropped_full"]
+	if len(st.Losses) != 1 || st.Losses[0].Records != gone || st.Losses[0].FromMS == 0 || st.Losses[0].ToMS < st.Losses[0].FromMS {
+		t.Errorf("%+v", st.Losses)
+	}
 	if raised < 500 || gone == 0 {
 		t.Errorf("%d alarms, %d samples given up", raised, gone)
 	}
@@ -231,7 +235,7 @@ func TestAlarmsTakeThePlaceOfSamplesWhenTheReserveIsUsedUp(t *testing.T) {
 			t.Errorf("gaps of %s: %+v", id, g)
 		}
 	}
-	if st := r.box.Stats(); st.Samples.Segments > 1 {
+	if st = r.box.Stats(); st.Samples.Segments > 1 {
 		t.Errorf("settled and not freed: %+v", st.Samples)
 	}
 }

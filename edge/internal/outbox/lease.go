@@ -117,7 +117,7 @@ func (b *Outbox) step(s *side, p *parcel, pos, end segment.Index) (more bool, ne
 		if !p.miss(life{ent.Life}, pos, last, gap{Reason: reasonDamaged, FromMS: ent.FromMS, ToMS: ent.ToMS}) {
 			return false, pos, nil
 		}
-		b.noteDamage(s, pos, last)
+		b.noteDamage(s, pos, last, ent.FromMS, ent.ToMS)
 	case ent.Life.Base >= pos:
 		// Numbers that the life before left unused: nobody waits for them.
 		last = min(last, ent.Life.Base)
@@ -148,7 +148,7 @@ func (b *Outbox) take(s *side, p *parcel, ent *segment.Entry) bool {
 			return false
 		}
 		b.o.Log.Error("outbox record cannot be decoded", "log", s.name, "position", ent.First, "err", err)
-		b.noteDamage(s, ent.First, ent.First)
+		b.noteDamage(s, ent.First, ent.First, ent.TimeMS, ent.TimeMS)
 		return true
 	}
 	if r.Local || r.Checkpoint != nil {
@@ -159,11 +159,11 @@ func (b *Outbox) take(s *side, p *parcel, ent *segment.Entry) bool {
 }
 
 // noteDamage counts damage once.
-func (b *Outbox) noteDamage(s *side, first, last segment.Index) {
+func (b *Outbox) noteDamage(s *side, first, last segment.Index, fromMS, toMS int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range s.damaged.Missing(span(first, last)) {
-		b.dropped[reasonDamaged] += uint64(r.Last-r.First) + 1
+		b.lostLocked(Loss{Log: s.name, Reason: reasonDamaged, Records: uint64(r.Last-r.First) + 1, FromMS: fromMS, ToMS: toMS})
 	}
 	s.damaged = s.damaged.Add(span(first, last))
 }

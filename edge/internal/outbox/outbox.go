@@ -111,7 +111,7 @@ type Outbox struct {
 	// mu guards the following and both sides' known, for short moments.
 	mu      sync.Mutex
 	session Session
-	dropped map[string]uint64
+	losses  []Loss
 	dirty   bool
 	saved   time.Duration // when the state was last written
 	epoch   string
@@ -124,7 +124,7 @@ type Outbox struct {
 // what is there.
 func Open(fs vfs.FS, dir string, o Options) (*Outbox, error) {
 	o.fill()
-	b := &Outbox{fs: fs, dir: dir, o: o, changed: make(chan struct{}, 1), dropped: map[string]uint64{}}
+	b := &Outbox{fs: fs, dir: dir, o: o, changed: make(chan struct{}, 1)}
 	for _, d := range []string{dir, path.Join(dir, string(envelope.Alarm)), path.Join(dir, string(envelope.Samples))} {
 		if err := fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("make outbox folder: %w", err)
@@ -263,7 +263,7 @@ func (b *Outbox) lost(s *side, r segment.Recovery) {
 		g.ToMS = clock.NowMS(b.o.Clock) // not later than this
 	}
 	n := s.known.lose(g)
-	b.dropped[reasonLost] += n
+	b.lostLocked(Loss{Log: s.name, Reason: reasonLost, Records: n, FromMS: g.FromMS, ToMS: g.ToMS})
 	b.o.Log.Error("acknowledged records are gone from the log's end", "log", s.name, "records", n)
 }
 

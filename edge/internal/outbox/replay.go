@@ -47,7 +47,7 @@ func (b *Outbox) replay(e segment.Entry, r *segment.Reader, fn func(envelope.Seq
 		case segment.Record:
 			rec, err := envelope.DecodeRecord(e.Body)
 			if err != nil {
-				b.noteDamage(b.alarm, e.First, e.Last)
+				b.noteDamage(b.alarm, e.First, e.Last, e.TimeMS, e.TimeMS)
 				b.o.Log.Error("alarm record cannot be decoded", "position", e.First, "err", err)
 				break
 			}
@@ -55,7 +55,7 @@ func (b *Outbox) replay(e segment.Entry, r *segment.Reader, fn func(envelope.Seq
 				return err
 			}
 		case segment.Damaged:
-			b.noteDamage(b.alarm, e.First, e.Last)
+			b.noteDamage(b.alarm, e.First, e.Last, e.FromMS, e.ToMS)
 			b.o.Log.Error("alarm records are damaged", "first", e.First, "last", e.Last)
 		}
 		var err error

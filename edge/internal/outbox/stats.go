@@ -2,8 +2,8 @@ package outbox
 
 import (
 	"fmt"
-	"maps"
 	"path"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -41,6 +41,8 @@ type Stats struct {
 	// Dropped counts records that are gone since the start, by the reason of
 	// their gap.
 	Dropped map[string]uint64 `json:"dropped"`
+	// Losses say the same by log, and from when to when.
+	Losses []Loss `json:"losses,omitempty"`
 	// Notes say what an opening would repair, Quarantined what of the logs is
 	// damaged; only Inspect tells.
 	Notes       []string      `json:"notes,omitempty"`
@@ -51,8 +53,11 @@ type Stats struct {
 func (b *Outbox) Stats() Stats {
 	st := Stats{Epoch: b.epoch, Alarm: b.waiting(b.alarm), Samples: b.waiting(b.samples)}
 	b.mu.Lock()
-	st.Dropped = maps.Clone(b.dropped)
+	st.Losses, st.Dropped = slices.Clone(b.losses), map[string]uint64{}
 	b.mu.Unlock()
+	for _, l := range st.Losses {
+		st.Dropped[l.Reason] += l.Records
+	}
 	st.Bytes = st.Alarm.Bytes + st.Samples.Bytes
 	st.Free, _ = b.fs.Free(b.dir)
 	return st

@@ -13,8 +13,10 @@ import (
 	"github.com/linshao/linshao/protocol/telemetry"
 )
 
+// FileName is the file in which Boots are kept.
+const FileName = "boots"
+
 const (
-	fileName    = "boots"
 	fileMagic   = "linshao-edge-boots"
 	fileVersion = 1
 	fileLimit   = 1 << 20
@@ -50,7 +52,7 @@ type boot struct {
 // the Boots can be used all the same.
 func OpenBoots(fs vfs.FS, dir string) (*Boots, error) {
 	b := &Boots{fs: fs, dir: dir}
-	raw, err := vfs.ReadFile(fs, dir+"/"+fileName, fileLimit)
+	raw, err := vfs.ReadFile(fs, dir+"/"+FileName, fileLimit)
 	if vfs.IsNotExist(err) {
 		return b, nil
 	}
@@ -58,7 +60,7 @@ func OpenBoots(fs vfs.FS, dir string) (*Boots, error) {
 		b.list, err = decode(raw)
 	}
 	if err != nil {
-		return b, fmt.Errorf("read %s: %w", fileName, err)
+		return b, fmt.Errorf("read %s: %w", FileName, err)
 	}
 	return b, nil
 }
@@ -91,11 +93,11 @@ func (b *Boots) Note(id string, cloudMS, errorMS int64) error {
 	next = next[max(0, len(next)-mostBoots):]
 	body, err := json.Marshal(next)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", fileName, err)
+		return fmt.Errorf("encode %s: %w", FileName, err)
 	}
 	head := fmt.Sprintf("%s %d %08x\n", fileMagic, fileVersion, crc32.Checksum(body, castagnoli))
-	if err := vfs.WriteFile(b.fs, b.dir, fileName, append([]byte(head), body...)); err != nil {
-		return fmt.Errorf("write %s: %w", fileName, err)
+	if err := vfs.WriteFile(b.fs, b.dir, FileName, append([]byte(head), body...)); err != nil {
+		return fmt.Errorf("write %s: %w", FileName, err)
 	}
 	b.list = next
 	return nil
