@@ -150,6 +150,18 @@ func (l *Ledger) Raised(device, rule string) []ticket.ID {
 	return out
 }
 
+// Oldest is the lowest time of a Fact, 0 without any.
+func (l *Ledger) Oldest() (ts int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for f := range l.facts {
+		if ts == 0 || f.TS < ts {
+			ts = f.TS
+		}
+	}
+	return ts
+}
+
 // Count is how many Facts of one name there are.
 func (l *Ledger) Count(name string) (n int) {
 	l.mu.Lock()

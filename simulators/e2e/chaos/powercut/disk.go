@@ -16,6 +16,7 @@ const (
 	actOpen actKind = iota
 	actWrite
 	actWritten
+	actCopy
 	actSync
 	actSynced
 	actResize
@@ -31,6 +32,9 @@ type act struct {
 	// file is the open file that it is done to.
 	file     int
 	path, to string
+	// from and at are the open file that a copy reads, and where.
+	from int
+	at   int64
 	// create and cut: what open does to the file. atEnd: a write behind the
 	// end. shrink: a resize may shorten.
 	create, cut, atEnd, shrink bool
@@ -191,6 +195,10 @@ func (d *Disk) apply(a act) error {
 		delete(d.writes, a.write)
 		w.written = true
 		w.b = w.b[:min(int64(len(w.b)), a.n)]
+	case actCopy:
+		c := d.open[a.from].remains(always)
+		b := append(slices.Clone(c.b), make([]byte, c.size-int64(len(c.b)))...)
+		n.write(&write{at: a.write.at, b: b[a.at : a.at+a.n], written: true}, false)
 	case actResize:
 		n.resize(a.n, a.shrink)
 	case actSync:

@@ -1,11 +1,13 @@
 package powercut
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // sector is the unit that a disk writes whole or not at all.
@@ -165,4 +167,13 @@ func (im *Image) Bytes(name string) ([]byte, bool) {
 		return nil, false
 	}
 	return append(slices.Clone(c.b), make([]byte, c.size-int64(len(c.b)))...), true
+}
+
+// String lists the files with their sizes.
+func (im *Image) String() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(im.Files)) {
+		fmt.Fprintf(&b, "%s %d, ", name, im.Files[name].size)
+	}
+	return b.String()
 }

@@ -46,7 +46,7 @@ func (p *parser) step(s step) error {
 	}
 	var err error
 	switch s.c.name {
-	case "openat", "creat":
+	case "openat", "open", "creat":
 		err = p.open(s)
 	case "close":
 		if !s.end {
@@ -61,6 +61,8 @@ func (p *parser) step(s step) error {
 		}
 	case "write", "writev", "pwrite64":
 		err = p.write(s)
+	case "copy_file_range":
+		err = p.copied(s)
 	case "fsync", "fdatasync":
 		p.sync(s)
 	case "ftruncate", "fallocate":
@@ -88,12 +90,23 @@ func (p *parser) do(a act) {
 // failed takes back what a call began that came to nothing.
 func (p *parser) failed(c *call) error {
 	if w := p.writes[c]; w != nil && c.done {
+		delete(p.writes, c)
 		p.do(act{kind: actWritten, write: w, n: 0})
 	}
 	if p.syncs[c] != nil && c.done {
 		return fmt.Errorf("%w: a sync that failed", ErrNotModelled)
 	}
 	return nil
+}
+
+// died ends a run: what a killed process had begun to write and did not finish
+// is not written. strace held it at the door of the kernel.
+func (p *parser) died() {
+	p.t.steps = append(p.t.steps, step{c: &call{name: "exit"}, end: true})
+	p.t.acts = append(p.t.acts, nil)
+	for _, w := range p.writes {
+		p.do(act{kind: actWritten, write: w, n: 0})
+	}
 }
 
 // path of a name argument at i, relative to the folder argument before it.
@@ -109,14 +122,16 @@ func (p *parser) open(s step) error {
 	if !s.end {
 		return nil
 	}
-	i := slices.Index([]string{"creat", "openat"}, s.c.name)
-	rel, ok := p.path(s.c, i)
+	at, flags := 0, s.c.arg(1)
+	switch s.c.name {
+	case "openat":
+		at, flags = 1, s.c.arg(2)
+	case "creat":
+		flags = "O_CREAT|O_TRUNC"
+	}
+	rel, ok := p.path(s.c, at)
 	if !ok {
 		return nil
-	}
-	flags := "O_CREAT|O_TRUNC"
-	if i == 1 {
-		flags = s.c.arg(2)
 	}
 	if strings.Contains(flags, "SYNC") {
 		return fmt.Errorf("%w: open with %s", ErrNotModelled, flags)
@@ -143,6 +158,7 @@ func (p *parser) read(s step) {
 func (p *parser) write(s step) error {
 	if s.end {
 		if w := p.writes[s.c]; w != nil {
+			delete(p.writes, s.c)
 			p.do(act{kind: actWritten, write: w, n: s.c.ret})
 		}
 		return nil
@@ -168,6 +184,21 @@ func (p *parser) write(s step) error {
 	}
 	p.writes[s.c] = w
 	p.do(act{kind: actWrite, file: f.id, write: w, atEnd: f.appended && s.c.name != "pwrite64"})
+	return nil
+}
+
+// copied follows a copy between files of the folder, from where each stands.
+func (p *parser) copied(s step) error {
+	from, to := p.files[s.c.fd(0)], p.files[s.c.fd(2)]
+	if !s.end || from == nil && to == nil {
+		return nil
+	}
+	if from == nil || to == nil || s.c.arg(1) != "NULL" || s.c.arg(3) != "NULL" {
+		return fmt.Errorf("%w: copy_file_range between %s and %s", ErrNotModelled, s.c.arg(0), s.c.arg(2))
+	}
+	p.do(act{kind: actCopy, file: to.id, from: from.id, n: s.c.ret, write: &write{at: to.offset}, at: from.offset})
+	from.offset += s.c.ret
+	to.offset += s.c.ret
 	return nil
 }
 
@@ -248,7 +279,7 @@ func (p *parser) names(s step) error {
 	default:
 		a.kind = actRemove
 	}
-	if ok {
+	if ok && !p.t.sockets[rel] {
 		p.do(a)
 	}
 	return nil
@@ -270,6 +301,10 @@ func port(s string) int {
 
 func (p *parser) socket(s step) {
 	switch {
+	case s.c.name == "bind" && strings.Contains(s.c.arg(1), "AF_UNIX"):
+		if rel, ok := p.t.below(string(s.c.bytes(1))); ok {
+			p.t.sockets[rel] = true
+		}
 	case s.c.name == "bind" && s.end:
 		p.ports[s.c.fd(0)] = port(s.c.arg(1))
 	case s.c.name == "connect" && !s.end:

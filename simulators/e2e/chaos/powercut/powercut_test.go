@@ -125,8 +125,10 @@ func TestAWriteThatEndsAfterTheSyncBeganIsNotPromised(t *testing.T) {
 		7 pwrite64(5</r/a>, "late", 4, 0 <unfinished ...>
 		8 fdatasync(5</r/a> <unfinished ...>
 		7 <... pwrite64 resumed>) = 4
-		8 <... fdatasync resumed>) = 0`)
+		8 <... fdatasync resumed>) = 0
+		pwrite64(5</r/a>, "killed", 6, 0 <unfinished ...>`)
 	s.want(s.disk(s.trace.Len()).Worst(), "a", "TWO, more")
+	s.want(s.disk(s.trace.Len()-1).Kept(), "a", "killedore")
 	s.want(s.disk(s.trace.Len()).Kept(), "a", "late more")
 }
 
@@ -218,7 +220,7 @@ func TestWritesAreTornBySector(t *testing.T) {
 func TestLengthsAndAppends(t *testing.T) {
 	t.Parallel()
 	s := tell(t, `
-		openat(AT_FDCWD</x>, "/r/a", O_WRONLY|O_CREAT|O_APPEND, 0600) = 5</r/a>
+		open("/r/a", O_WRONLY|O_CREAT|O_APPEND, 0600) = 5</r/a>
 		write(5</r/a>, "one", 3) = 3
 		write(5</r/a>, "two", 3) = 2
 		fallocate(5</r/a>, 0, 0, 8) = 0
@@ -229,6 +231,17 @@ func TestLengthsAndAppends(t *testing.T) {
 		openat(AT_FDCWD</x>, "/r/none", O_RDONLY) = -1 ENOENT (No such file or directory)`)
 	s.want(s.disk(8).Kept(), "a", "onetw\x00\x00\x00")
 	s.want(s.disk(s.trace.Len()).Kept(), "a", "onet\x00\x00")
+}
+
+func TestACopyIsAWrite(t *testing.T) {
+	t.Parallel()
+	s := tell(t, twoSyncs+`
+		openat(AT_FDCWD</x>, "/r/a", O_RDONLY) = 6</r/a>
+		read(6</r/a>, "T", 1) = 1
+		openat(AT_FDCWD</x>, "/r/b", O_WRONLY|O_CREAT, 0600) = 7</r/b>
+		copy_file_range(6</r/a>, NULL, 7</r/b>, NULL, 1073741824, 0) = 8
+		copy_file_range(6</r/a>, NULL, 7</r/b>, NULL, 1073741824, 0) = 0`)
+	s.want(s.disk(s.trace.Len()).Kept(), "a", "TWO, more", "b", "WO, more")
 }
 
 func TestWhatIsNotModelledIsAnError(t *testing.T) {

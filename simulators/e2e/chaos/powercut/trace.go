@@ -26,6 +26,8 @@ type Trace struct {
 	// Mapped are the paths, below the folder, that were mapped to be written
 	// to through memory.
 	Mapped []string
+	// sockets are the paths of Unix sockets; images do without them.
+	sockets map[string]bool
 	// Runs are the positions at which a process began.
 	Runs []int
 }
@@ -65,7 +67,7 @@ func (t *Trace) Syncs() []int {
 // Parse reads the traces of runs that followed one another. root is the folder
 // as the runs knew it.
 func Parse(root string, runs ...io.Reader) (*Trace, error) {
-	t := &Trace{root: filepath.Clean(root)}
+	t := &Trace{root: filepath.Clean(root), sockets: map[string]bool{}}
 	for _, r := range runs {
 		t.Runs = append(t.Runs, len(t.steps))
 		steps, err := readSteps(r)
@@ -78,6 +80,7 @@ func Parse(root string, runs ...io.Reader) (*Trace, error) {
 				return nil, fmt.Errorf("read trace: %w", err)
 			}
 		}
+		p.died()
 	}
 	for _, s := range t.steps {
 		s.c.args = nil // their bytes are in acts and traffic now

@@ -1,0 +1,215 @@
+package disk_test
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/chaos/row"
+	"github.com/linshao/linshao/simulators/e2e/chaos/cell"
+	"github.com/linshao/linshao/simulators/e2e/chaos/powercut"
+)
+
+// TestChaosR3Cloud is R3 for the collector: what it sent a Receipt for is
+// there after any power cut, its database is whole and so is its audit chain.
+func TestChaosR3Cloud(t *testing.T) {
+	r := row.Begin(t, "R3-cloud", "power cut of the collector")
+	needTool(r, "strace")
+	needTool(r, "sqlite3")
+	dir := fast(t)
+	like := cell.NewCloud(t, filepath.Join(dir, "recorded"), cell.CloudOptions{})
+	before := filepath.Join(dir, "before")
+	must(t, os.CopyFS(before, os.DirFS(like.Data)))
+	tr, sent := recordCloud(t, like, r.N(12, 60))
+	for _, m := range tr.Mapped {
+		if !rebuilt(m) {
+			t.Errorf("%s is written to through memory, which no trace shows", m)
+		}
+	}
+	sameAsDisk(t, tr, before, like.Data, rebuilt)
+	rec, err := cell.RecordedCloud(tr, portOf(t, like.MQTT))
+	must(t, err)
+	if len(rec) < sent {
+		t.Fatalf("the trace shows %d Receipts, %d came", len(rec), sent)
+	}
+	r.Count("cloud_receipts", len(rec))
+	r.Count("cloud_syncs", len(tr.Syncs())/2)
+	e := cloudImages{t: t, r: r, dir: dir, before: before, tr: tr, receipts: rec, like: like}
+	e.run(r.N(3, 250))
+}
+
+// rebuilt files hold nothing that matters after a crash: SQLite makes the
+// index of its log anew, the series store its lock file and what it shows of
+// running queries.
+func rebuilt(name string) bool {
+	return strings.HasSuffix(name, "-shm") || filepath.Base(name) == "queries.active"
+}
+
+// recordCloud has a collector take n batches, with a kill and a stop.
+func recordCloud(t *testing.T, c *cell.Cloud, n int) (tr *powercut.Trace, stored int) {
+	t.Helper()
+	var traces []string
+	f := cell.NewFeed()
+	ts := time.Now().Add(-time.Hour).UnixMilli()
+	for life, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL} {
+		trace := filepath.Join(c.Dir, fmt.Sprint("trace-", life))
+		traces = append(traces, trace)
+		c.Daemon.Spec.Wrap = powercut.Recorder(trace)
+		c.Daemon.Start()
+		_, err := c.Daemon.Ready(bound)
+		must(t, err)
+		must(t, f.Connect(t.Context(), c))
+		for i := range n {
+			late := ts - int64(i)*1000 - 30*60_000 // out of order: the other log of the series
+			got, err := f.Send(t.Context(),
+				cell.Numbered("meter-1", ts, 40), cell.Numbered("meter-2", ts, 40),
+				cell.Raised(fmt.Sprintf("gate-%d-%d", life, i), ts), cell.Numbered("meter-3", late, 20))
+			must(t, err)
+			stored += got
+			ts += 40
+		}
+		f.Close()
+		must(t, syscall.Kill(c.Daemon.PID(), s))
+		<-c.Daemon.Done()
+	}
+	c.Daemon.Spec.Wrap = nil
+	tr, err := powercut.ParseFiles(c.Data, traces...)
+	must(t, err)
+	return tr, stored
+}
+
+// cloudImages starts a collector on each image of a recording.
+type cloudImages struct {
+	t           *testing.T
+	r           *row.Row
+	dir, before string
+	tr          *powercut.Trace
+	receipts    []cell.Receipted
+	like        *cell.Cloud
+}
+
+func (e *cloudImages) run(n int) {
+	free := make(chan *cell.Cloud, workers)
+	for i := range workers {
+		free <- cell.NewCloud(e.t, filepath.Join(e.dir, fmt.Sprint("worker-", i)), cell.CloudOptions{Like: e.like})
+	}
+	d, err := e.tr.NewDisk(e.before)
+	must(e.t, err)
+	var wg sync.WaitGroup
+	for i, at := range positions(e.tr, n, e.r.Rand(1)) {
+		must(e.t, d.Advance(at))
+		c := cut{at: at, im: d.Worst(), name: fmt.Sprintf("worst at %d", at)}
+		if i%3 > 0 {
+			c.im, c.name = d.Crash(e.r.Rand(i)), fmt.Sprintf("seed %d of case %d at %d", e.r.Seed(i), i, at)
+		}
+		on := <-free
+		must(e.t, os.RemoveAll(on.Data))
+		must(e.t, c.im.Write(on.Data))
+		wg.Go(func() {
+			defer func() { free <- on }()
+			e.judge(on, c)
+		})
+	}
+	wg.Wait()
+}
+
+func (e *cloudImages) judge(on *cell.Cloud, c cut) {
+	began := time.Now()
+	defer on.Daemon.Kill()
+	if err := on.Daemon.TryStart(); err != nil {
+		e.r.Violation("%s: start: %v", c.name, err)
+		return
+	}
+	if _, err := on.Daemon.Ready(bound); err != nil {
+		e.r.Violation("%s: not opened: %v", c.name, err)
+		return
+	}
+	e.r.Observe("cloud_open_ms", float64(time.Since(began).Milliseconds()))
+	e.r.Count("images", 1)
+	e.r.Count("cloud_images", 1)
+	n, _ := slices.BinarySearchFunc(e.receipts, c.at, func(r cell.Receipted, at int) int { return cmp.Compare(r.At, at) })
+	if lost := missing(e.t, on, e.receipts[:n]); len(lost) > 0 {
+		e.r.Violation("%s: %d things had a Receipt and are gone, such as %s; the image: %s", c.name, len(lost), lost[0], c.im)
+	}
+	e.r.Count("receipts_checked", n)
+	f := cell.NewFeed()
+	defer f.Close()
+	if err := f.Connect(e.t.Context(), on); err != nil {
+		e.r.Violation("%s: edges cannot connect: %v", c.name, err)
+	} else if got, err := f.Send(e.t.Context(), cell.Numbered("meter-4", time.Now().UnixMilli()-1000, 3), cell.Raised("gate-probe", time.Now().UnixMilli())); err != nil || got != 2 {
+		e.r.Violation("%s: %d of 2 new records stored: %v", c.name, got, err)
+	}
+	on.Daemon.Kill()
+	e.whole(on, c)
+}
+
+// whole checks the database file by SQLite's own tool.
+func (e *cloudImages) whole(on *cell.Cloud, c cut) {
+	files, err := filepath.Glob(filepath.Join(on.Data, "*.db"))
+	if err != nil || len(files) == 0 {
+		e.r.Violation("%s: no database: %v", c.name, err)
+	}
+	for _, f := range files {
+		out, err := exec.Command("sqlite3", f, "PRAGMA integrity_check; PRAGMA foreign_key_check;").CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != "ok" {
+			e.r.Violation("%s: %s: %v %s", c.name, filepath.Base(f), err, out)
+		}
+		e.r.Count("integrity_checks", 1)
+	}
+}
+
+// missing are the contents of Envelopes that a collector does not show.
+func missing(t *testing.T, on *cell.Cloud, rs []cell.Receipted) (out []string) {
+	held := map[string]map[int64]float64{}
+	tickets, err := on.API.Tickets(t.Context(), "estate="+cell.Estate)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	ids := map[string]bool{}
+	for _, k := range tickets {
+		ids[k.ID] = true
+		for _, a := range k.Aliases {
+			ids[a] = true
+		}
+	}
+	now := time.Now().UnixMilli()
+	for _, d := range cell.Meters() {
+		points, err := on.API.Series(t.Context(), cell.Estate+":"+d, "count", now-4*3600_000, now+60_000)
+		if err != nil && len(rs) > 0 {
+			return []string{err.Error()}
+		}
+		held[d] = map[int64]float64{}
+		for _, p := range points {
+			if p.Value != nil {
+				held[d][p.AtMS] = *p.Value
+			}
+		}
+	}
+	for _, r := range rs {
+		out = append(out, lacks(r.Envelope, held, ids)...)
+	}
+	return out
+}
+
+func lacks(e envelope.Envelope, held map[string]map[int64]float64, tickets map[string]bool) (out []string) {
+	for _, s := range e.Samples {
+		if v, ok := held[s.Key.Device][s.AtMS]; !ok || v != s.Value {
+			out = append(out, fmt.Sprintf("%s at %d = %v (%v, %t)", s.Key.Device, s.AtMS, s.Value, v, ok))
+		}
+	}
+	for _, x := range e.Transitions {
+		if !tickets[string(x.Ticket)] {
+			out = append(out, "ticket of "+x.Subject.Device)
+		}
+	}
+	return out
+}
