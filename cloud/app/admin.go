@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -56,7 +55,8 @@ func IsUsage(err error) bool {
 	var usage *UsageError
 	var conf *kitconfig.Error
 	var exposed *ExposedError
-	return errors.As(err, &usage) || errors.As(err, &conf) || errors.As(err, &exposed)
+	var cut *CutOffError
+	return errors.As(err, &usage) || errors.As(err, &conf) || errors.As(err, &exposed) || errors.As(err, &cut)
 }
 
 func (c *cloud) startAdmin(ctx context.Context) error {
@@ -79,13 +79,14 @@ func (c *cloud) startAdmin(ctx context.Context) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	o := ops{c.cfg, c.store}
+	o := ops{cfg: c.cfg, store: c.store, series: c.standby, clock: c.o.Clock, version: c.o.Version, log: c.log}
 	mux := http.NewServeMux()
 	serveOp(mux, "import", o.importPlan)
 	serveOp(mux, "user", o.addUser)
 	serveOp(mux, "token", o.createToken)
 	serveOp(mux, "edge-credential", o.createCredential)
 	serveOp(mux, "backup", o.backup)
+	c.meter.registry.MustRegister(backupAge{o})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	return c.serve(ctx, "admin socket", server, ln)
 }
@@ -120,7 +121,7 @@ func OpenAdmin(ctx context.Context, o Options) (*Admin, error) {
 		if a.dial(ctx) {
 			return a, nil
 		}
-		if err = a.openStore(ctx, o.Log); !errors.Is(err, datadir.ErrInUse) {
+		if err = a.openStore(ctx, o); !errors.Is(err, datadir.ErrInUse) {
 			break
 		}
 		if waited := clock.Wait(ctx, o.Clock, askAgain); waited != nil {
@@ -148,7 +149,7 @@ func (a *Admin) dial(ctx context.Context) bool {
 	return true
 }
 
-func (a *Admin) openStore(ctx context.Context, log *slog.Logger) error {
+func (a *Admin) openStore(ctx context.Context, o Options) error {
 	dir, err := openDir(a.cfg.DataDir)
 	if errors.Is(err, datadir.ErrInUse) {
 		return fmt.Errorf("a collector has %s but does not answer: %w", a.cfg.DataDir, err)
@@ -156,11 +157,11 @@ func (a *Admin) openStore(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, db.Options{DataDir: dir.Path(), URL: a.cfg.Database.URL.Reveal(), Log: log})
+	store, err := db.Open(ctx, db.Options{DataDir: dir.Path(), URL: a.cfg.Database.URL.Reveal(), Log: o.Log})
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
-	a.ops = ops{a.cfg, store}
+	a.ops = ops{cfg: a.cfg, store: store, clock: o.Clock, version: o.Version, log: o.Log}
 	a.close = func() error { return errors.Join(store.Close(), dir.Close()) }
 	return nil
 }
@@ -190,10 +191,9 @@ func (a *Admin) CreateCredential(ctx context.Context, r CredentialRequest) (Upli
 	return ask(ctx, a, "edge-credential", r, ops.createCredential)
 }
 
-// Backup writes a copy of the relational state to a new file.
-func (a *Admin) Backup(ctx context.Context, r BackupRequest) error {
-	_, err := ask(ctx, a, "backup", r, ops.backup)
-	return err
+// Backup writes what the collector keeps by itself to a new file.
+func (a *Admin) Backup(ctx context.Context, r BackupRequest) (BackedUp, error) {
+	return ask(ctx, a, "backup", r, ops.backup)
 }
 
 func ask[I, O any](ctx context.Context, a *Admin, name string, in I, local func(ops, context.Context, I) (O, error)) (O, error) {

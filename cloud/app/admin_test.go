@@ -45,7 +45,7 @@ func TestCommandsBesideARunningCollectorAndWithout(t *testing.T) {
 					`there is no person "nobody"`:  a.AddUser(ctx, UserRequest{Name: "x", Role: "viewer", Staff: "nobody", Password: "a good password"}),
 					`role "king"`:                  a.AddUser(ctx, UserRequest{Name: "x", Role: "king", Password: "a good password"}),
 					`user name "X Y"`:              a.AddUser(ctx, UserRequest{Name: "X Y", Role: "viewer", Password: "a good password"}),
-					"absolute path":                a.Backup(ctx, BackupRequest{File: "here.db"}),
+					"absolute path":                only(a.Backup(ctx, BackupRequest{File: "here.db"})),
 				} {
 					if !IsUsage(err) || !strings.Contains(err.Error(), why) {
 						t.Errorf("want %s, got %v", why, err)
@@ -112,7 +112,7 @@ func TestTheSocketIsClosedToOthers(t *testing.T) {
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	file := filepath.Join(s.dir, "copy.db")
+	file := filepath.Join(s.dir, "copy.tar.gz")
 	c, stop := s.run()
 	s.do(func(ctx context.Context, a *Admin) error {
 		_, err := a.CreateCredential(ctx, CredentialRequest{Estate: "sunrise", Edge: "s1"})
@@ -120,7 +120,7 @@ func TestBackupAndRestore(t *testing.T) {
 	})
 	raise(t, c, ticket.Entrapment)
 	before := tickets(t, c.store)
-	backup := func(ctx context.Context, a *Admin) error { return a.Backup(ctx, BackupRequest{File: file}) }
+	backup := func(ctx context.Context, a *Admin) error { return only(a.Backup(ctx, BackupRequest{File: file})) }
 	s.do(backup)
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the backup's mode is %v, %v", info.Mode(), err)
@@ -179,3 +179,6 @@ func TestARestoreThatFailsLeavesNothing(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// only drops what was told beside an error.
+func only(_ BackedUp, err error) error { return err }

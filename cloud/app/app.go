@@ -105,10 +105,14 @@ func openDir(path string) (*datadir.Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dir.Found < format {
-		if err := dir.Stamp(format); err != nil {
-			return nil, errors.Join(err, dir.Close())
-		}
+	if err = cutOff(dir); err == nil {
+		err = sweep(dir)
+	}
+	if err == nil && dir.Found < format {
+		err = dir.Stamp(format)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
 	}
 	return dir, nil
 }

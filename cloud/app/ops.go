@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,6 +16,8 @@ import (
 	"github.com/linshao/linshao/cloud/internal/duty"
 	"github.com/linshao/linshao/cloud/internal/fleet"
 	"github.com/linshao/linshao/cloud/internal/planfile"
+	"github.com/linshao/linshao/cloud/internal/series"
+	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/ticket"
 	"github.com/linshao/linshao/protocol/topic"
 )
@@ -26,6 +27,11 @@ import (
 type ops struct {
 	cfg   config.File
 	store *db.Store
+	// series is the running collector's; nil beside a stopped one.
+	series  *series.Standby
+	clock   clock.Clock
+	version string
+	log     *slog.Logger
 }
 
 // UsageError is the operator's mistake; commands exit with status 2 on it.
@@ -300,31 +306,4 @@ func (o ops) uplinkURL() string {
 		}
 	}
 	return scheme + "://" + net.JoinHostPort(host, port)
-}
-
-// BackupRequest names the file to write.
-type BackupRequest struct {
-	File string `json:"file"`
-}
-
-// backup copies the relational state, which is everything that cannot be
-// brought again: tickets, people, plans, the audit, the ledger.
-func (o ops) backup(ctx context.Context, r BackupRequest) (Done, error) {
-	if !filepath.IsAbs(r.File) {
-		return Done{}, &UsageError{Why: "name the backup by an absolute path"}
-	}
-	// Made before anything is in it, for nobody else to read; the database
-	// fills an empty file as it would a new one.
-	made, err := os.OpenFile(r.File, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return Done{}, &UsageError{Why: r.File + " exists already: name a new file"}
-	}
-	if err != nil {
-		return Done{}, &UsageError{Why: err.Error()}
-	}
-	defer func() { _ = made.Close() }()
-	if err := o.store.Backup(ctx, r.File); err != nil {
-		return Done{}, errors.Join(err, os.Remove(r.File)) // half a copy is none
-	}
-	return Done{}, errors.Join(made.Sync(), syncDir(filepath.Dir(r.File)))
 }

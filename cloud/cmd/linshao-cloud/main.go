@@ -54,7 +54,7 @@ type cli struct {
 	Backup struct {
 		Config string `required:"" type:"path" help:"Path of cloud.yaml."`
 		File   string `arg:"" type:"path" help:"New file to write."`
-	} `cmd:"" help:"Copy tickets, people, plans, audit and ledger to one file, while the collector runs."`
+	} `cmd:"" help:"Copy everything the collector keeps by itself to one file, while it runs."`
 	Restore struct {
 		Config string `required:"" type:"path" help:"Path of cloud.yaml."`
 		File   string `arg:"" type:"existingfile" help:"A file that backup wrote."`
@@ -144,9 +144,7 @@ func (c *cli) do(ctx context.Context, command string, stdin io.Reader, stdout io
 	case "edge-credential create":
 		return c.createCredential(ctx, stdout)
 	case "backup":
-		return c.admin(ctx, c.Backup.Config, func(a *app.Admin) error {
-			return a.Backup(ctx, app.BackupRequest{File: c.Backup.File})
-		})
+		return c.backup(ctx, stdout)
 	case "restore":
 		return app.Restore(ctx, app.Options{ConfigPath: c.Restore.Config, Environ: os.Environ()}, c.Restore.File)
 	}
@@ -184,11 +182,25 @@ func (c *cli) admin(ctx context.Context, configPath string, f func(*app.Admin) e
 	if err != nil {
 		return err
 	}
-	a, err := app.OpenAdmin(ctx, app.Options{ConfigPath: configPath, Environ: os.Environ(), Log: log})
+	a, err := app.OpenAdmin(ctx, app.Options{ConfigPath: configPath, Environ: os.Environ(), Version: version, Log: log})
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(a), a.Close())
+}
+
+func (c *cli) backup(ctx context.Context, stdout io.Writer) error {
+	return c.admin(ctx, c.Backup.Config, func(a *app.Admin) error {
+		b, err := a.Backup(ctx, app.BackupRequest{File: c.Backup.File})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(stdout, "%s: %d bytes, with %s\n", c.Backup.File, b.Bytes, strings.Join(b.Holds, ", "))
+		for _, m := range b.Missing {
+			fmt.Fprintln(stdout, "not in it:", m)
+		}
+		return nil
+	})
 }
 
 func (c *cli) importFile(ctx context.Context, stdout io.Writer) error {

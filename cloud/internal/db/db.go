@@ -48,8 +48,10 @@ type Store struct {
 	// read never blocks behind a writer.
 	read   *bun.DB
 	engine engine
-	nowMS  func() int64
-	log    *slog.Logger
+	// file is SQLite's.
+	file  string
+	nowMS func() int64
+	log   *slog.Logger
 
 	mu sync.Mutex
 	// watchers are told of commits; guarded by mu.

@@ -45,6 +45,7 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	s.file = file
 	driver.StrictPragmas(true)
 	if s.write, err = openPool(ctx, dsn(file, writerPragmas(), "&_txlock=immediate"), writerPragmas(), 1); err != nil {
 		return err
@@ -112,11 +113,16 @@ func (s *Store) Backup(ctx context.Context, file string) error {
 	if s.engine != sqlite {
 		return ErrNoBackup
 	}
-	// The read pool is query_only, and VACUUM INTO is refused there.
-	if _, err := s.write.NewRaw("VACUUM INTO ?", file).Exec(ctx); err != nil {
-		return fmt.Errorf("back up database: %w", err)
+	// A connection of its own: the read pool is query_only, which VACUUM INTO
+	// is refused by, and the one writer must not wait for a long copy.
+	own, err := openPool(ctx, dsn(s.file, writerPragmas(), ""), writerPragmas(), 1)
+	if err != nil {
+		return err
 	}
-	return nil
+	if _, err := own.NewRaw("VACUUM INTO ?", file).Exec(ctx); err != nil {
+		return errors.Join(fmt.Errorf("back up database: %w", err), own.Close())
+	}
+	return own.Close()
 }
 
 // Check runs the engine's own integrity check (SQLite only).
