@@ -120,8 +120,11 @@ func (r *receiver) Publish(ctx context.Context, m mqttbroker.Message, ack func(e
 		err = nil
 	case err != nil:
 		r.log.Warn("message refused", "estate", u.Estate, "edge", u.Edge, "leaf", leaf, "err", err)
+		if why := refusedFor(err); why != "" {
+			r.down.greet(u, m.Payload, why)
+		}
 	case leaf == topic.UpHello:
-		r.down.greet(u, m.Payload)
+		r.down.greet(u, m.Payload, "")
 		r.down.welcome(ctx, u)
 	}
 	ack(err)
@@ -147,14 +150,25 @@ func (d *downlink) Publish(_ context.Context, name string, payload []byte, retai
 	return d.broker.Publish(name, payload, 1, retain)
 }
 
-// greet answers a hello that was taken [P-5.7].
-func (d *downlink) greet(u topic.Uplink, payload []byte) {
+// refusedFor is why a hello was not taken, if trying again does not help.
+func refusedFor(err error) string {
+	switch {
+	case errors.Is(err, ingest.ErrClone):
+		return envelope.RefusedClone
+	case errors.Is(err, ingest.ErrNewer):
+		return envelope.RefusedSchema
+	}
+	return ""
+}
+
+// greet answers a hello [P-5.7]; refused is empty for one that was taken.
+func (d *downlink) greet(u topic.Uplink, payload []byte, refused string) {
 	h, err := envelope.DecodeHello(payload)
 	var b []byte
 	if err == nil {
 		b, err = envelope.EncodeWelcome(envelope.Welcome{
 			Schema: envelope.SchemaVersion, Capabilities: []string{envelope.CanCorrect}, Session: h.Session,
-			CloudMS: clock.NowMS(d.clock),
+			CloudMS: clock.NowMS(d.clock), Refused: refused,
 		})
 	}
 	if err == nil {

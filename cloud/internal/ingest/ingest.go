@@ -131,6 +131,9 @@ func (i *Ingest) hello(ctx context.Context, from topic.Uplink, payload []byte) e
 	if err == nil && (h.Estate != from.Estate || h.Edge != from.Edge) {
 		err = fmt.Errorf("hello of %s/%s came by the topic of %s/%s", h.Estate, h.Edge, from.Estate, from.Edge)
 	}
+	if err == nil && !envelope.Understands(h.LeastSchema) {
+		err = fmt.Errorf("schema %d is demanded: %w", h.LeastSchema, ErrNewer)
+	}
 	if err == nil {
 		chaos.At("ingest.hello.before")
 		err = i.o.InTx(ctx, func(tx Tx) error { return tx.SaveHello(ctx, h, clock.NowMS(i.o.Clock)) })
@@ -142,6 +145,8 @@ func (i *Ingest) hello(ctx context.Context, from topic.Uplink, payload []byte) e
 		result = "clone"
 		i.o.Log.Error("an edge runs twice, from copies of one disk: stop one of them and give it a new edge id and an empty data_dir",
 			"estate", from.Estate, "edge", from.Edge, "session", h.Session, "predecessor", h.Previous, "epoch", h.Epoch)
+	case errors.Is(err, ErrNewer):
+		result = "newer"
 	case err != nil:
 		result = "failed"
 	}

@@ -103,6 +103,12 @@ func (l *lane) open(m message) *work {
 		l.count(m, resultForeign)
 		return nil
 	}
+	if !envelope.Understands(e.LeastSchema) {
+		// Rejected would be forgotten: the edge keeps it until we are newer.
+		log.Error("an envelope demands a newer collector: upgrade", "schema", e.LeastSchema, "knows", envelope.SchemaVersion)
+		l.count(m, resultNewer)
+		return nil
+	}
 	w := &work{
 		message: m, Envelope: e, log: LogID{Estate: e.Estate, Edge: e.Edge, Epoch: e.Epoch, Log: e.Log},
 		weight: min(max(minWeight, int64(len(e.Samples))), groupWeight),
@@ -119,6 +125,7 @@ func (l *lane) open(m message) *work {
 		log.Error("an envelope can never be stored", "reason", w.reason, "err", err, "sequences", e.Sequences)
 		w.Samples, w.Events, w.Transitions = nil, nil, nil
 	}
+	putRight(&w.Envelope, clock.NowMS(l.o.Clock))
 	if len(w.Samples) > 0 {
 		b := series.Batch{Estate: w.Estate, Edge: w.Edge, Samples: w.Samples}
 		series.Bound([]series.Batch{b}, clock.NowMS(l.o.Clock))

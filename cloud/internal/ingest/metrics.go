@@ -12,6 +12,7 @@ const (
 	resultRepeated    = "repeated" // was settled before; Receipt again
 	resultRejected    = "rejected"
 	resultUnreadable  = "unreadable"  // not even its Sequences could be read
+	resultNewer       = "newer"       // demands a newer collector; the edge keeps it
 	resultForeign     = "foreign"     // claims another edge than its topic's
 	resultBusy        = "busy"        // no room; the edge sends again
 	resultUncommitted = "uncommitted" // could not be committed; the edge sends again

@@ -69,6 +69,9 @@ type Publisher interface {
 	Publish(ctx context.Context, topic string, payload []byte, retain bool) error
 }
 
+// ErrNewer: an edge demands a newer collector [P-3.6].
+var ErrNewer = errors.New("this collector is too old for it: upgrade")
+
 // ErrClone: two sessions of an edge have one predecessor, so two machines run
 // from copies of one disk and would issue the same Sequences for different
 // records. The connection it came from must be closed.
