@@ -20,6 +20,9 @@ const opens = 3
 // openLibrary opens it with nothing late in its memory.
 func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
 	for range opens {
+		if err := replayWhole(o.Dir); err != nil {
+			return nil, nil, err
+		}
 		failed := newFailures()
 		db, err := tsdb.Open(o.Dir, o.Log, failed, libraryOptions(o), nil)
 		if err != nil {

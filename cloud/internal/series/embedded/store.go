@@ -21,6 +21,9 @@
 //   - if that leaves no mapped chunk, the library numbers them from 1 again
 //     although it has noted that all up to the last one are compacted: new late
 //     samples would be hidden and then thrown away. It is opened once more;
+//   - it replays no sample of its log that is older than a block's end, though
+//     a block merged from late samples and others may end behind samples that
+//     are in the log only: every block is marked so that it replays all;
 //   - another value at a time that is already there is silently ignored: the
 //     first stays.
 //
