@@ -22,6 +22,13 @@ type tail struct {
 }
 
 func (s *Store) openLogs(dir string) error {
+	// The folders of the logs were made by the library, this one too where it
+	// is new: their names are durable only with the folders they lie in.
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := syncDir(d); err != nil {
+			return err
+		}
+	}
 	for i, name := range []string{"wal", "wbl"} {
 		t := &tail{dir: filepath.Join(dir, name), from: -1}
 		s.logs[i] = t
