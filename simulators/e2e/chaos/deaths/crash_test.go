@@ -156,9 +156,7 @@ func (s *stage) story(c crash, order func(deaths int) []string) bool {
 	if err != nil {
 		s.r.Violation("%s: %v", c, err)
 	}
-	for _, what := range v.Words() {
-		s.r.Violation("%s: %s", c, what)
-	}
+	s.town.Violated(s.r, c.String()+": ", v)
 	s.r.Count("acked", v.Acked)
 	s.r.Count("alarms", v.Alarms)
 	s.r.Count("pages", v.Pages)

@@ -113,10 +113,11 @@ func (w *Town) write(name, text string) string {
 	return p
 }
 
-// exec runs a production binary's command to its end and returns its output.
+// exec runs a command of the town's own binaries to its end and returns its
+// output.
 func (w *Town) exec(bin string, args ...string) string {
 	w.t.Helper()
-	cmd := exec.Command(daemon.Bin(w.t, bin), args...)
+	cmd := exec.Command(daemon.Bin(w.t, w.o.bin(bin)), args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

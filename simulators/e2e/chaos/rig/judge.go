@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/linshao/linshao/protocol/kit/chaos/row"
@@ -85,8 +86,18 @@ func (w *Town) Report(r *row.Row, v Verdict) {
 	for _, ms := range v.Latency.All {
 		r.Observe("alarm_ms", ms)
 	}
+	w.Violated(r, "", v)
+}
+
+// Violated puts a verdict's violations on the row, each after a prefix, and
+// keeps the evidence if there are any.
+func (w *Town) Violated(r *row.Row, prefix string, v Verdict) {
+	w.t.Helper()
+	if v.Violations > 0 {
+		w.keep()
+	}
 	for _, what := range v.Words() {
-		r.Violation("%s", what)
+		r.Violation("%s%s", prefix, what)
 	}
 }
 
@@ -136,9 +147,6 @@ func (w *Town) Verdict(ctx context.Context, bound time.Duration) (Verdict, error
 			return v, nil
 		}
 		if time.Now().After(end) {
-			if err == nil {
-				w.keep()
-			}
 			return v, err
 		}
 		if err := wait(ctx, nil, nap); err != nil {
@@ -169,16 +177,19 @@ func (w *Town) check(ctx context.Context) (Verdict, error) {
 	return v, nil
 }
 
-// keep copies the journals and logs of a town that broke a promise to where
-// they survive the test, if the run has such a place.
+// keep copies the journals, logs and stores of a town that broke a promise to
+// where they survive the test, if the run has such a place.
 func (w *Town) keep() {
 	out := os.Getenv("CHAOS_OUT")
 	if out == "" {
 		return
 	}
-	dir := filepath.Join(out, "failed", w.t.Name()+time.Now().UTC().Format("-20060102-150405.000"))
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err == nil {
-		err = os.CopyFS(dir, os.DirFS(w.Journals))
-		w.t.Logf("journals kept in %s (%v)", dir, err)
+	dir := filepath.Join(out, "failed", strings.ReplaceAll(w.t.Name(), "/", "-")+time.Now().UTC().Format("-20060102-150405.000"))
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		w.t.Log(err)
+		return
 	}
+	// The daemons go on, so that a file may vanish while it is copied.
+	err := exec.CommandContext(w.t.Context(), "cp", "-a", "--sparse=always", w.Dir, dir).Run()
+	w.t.Logf("journals, logs and stores are kept in %s (%v)", dir, err)
 }

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -99,7 +100,7 @@ func (k *Keeper) Ready(ctx context.Context) error {
 		bad := k.err
 		k.mu.Unlock()
 		if bad != nil || time.Now().After(end) {
-			return fmt.Errorf("%s: %w (%w)", k.d.Spec.Name, err, bad)
+			return fmt.Errorf("keep %s: %w", k.d.Spec.Name, errors.Join(bad, err))
 		}
 		if err := wait(ctx, nil, 5*time.Millisecond); err != nil {
 			return err
