@@ -22,6 +22,8 @@ type times struct {
 	// noted: this boot is in boots. Only measured uses it, and calls come one
 	// at a time.
 	noted bool
+	// failed: noting did, and that was said.
+	failed bool
 	// jumps counts how often the wall clock was set.
 	jumps atomic.Int64
 }
@@ -40,15 +42,21 @@ func (t *times) measured(sent, got time.Duration, cloudMS int64) {
 	t.skew.Measured(sent, got, cloudMS)
 	skewMS, errorMS, _ := t.now()
 	if !t.noted {
-		atStart, errorMS, _ := t.skew.Cloud(0)
-		if err := t.boots.Note(t.clock.Boot(), atStart, errorMS); err != nil {
-			t.log.Warn("what was recorded so far is not put right yet", "err", err)
-		} else {
-			t.noted = true
-		}
+		t.note()
 	}
 	if max(skewMS, -skewMS)+errorMS < telemetry.SkewBoundMS {
 		t.clock.Vouch()
+	}
+}
+
+// note remembers the measurement for the records that were made before it. A
+// disk that has no room is asked again at the next one.
+func (t *times) note() {
+	atStart, errorMS, _ := t.skew.Cloud(0)
+	err := t.boots.Note(t.clock.Boot(), atStart, errorMS)
+	if t.noted = err == nil; err != nil && !t.failed {
+		t.failed = true
+		t.log.Warn("what was recorded so far is not put right yet", "err", err)
 	}
 }
 
