@@ -24,8 +24,11 @@ func TestARecordIsToldWhatIsKnownOfItsClock(t *testing.T) {
 	}
 	r.open()
 	for i, o := range []telemetry.Origin{
-		{Boot: "before", MonoMS: 1}, {Boot: "before", MonoMS: 2}, {Boot: "before", MonoMS: 3, SkewKnown: true, SkewMS: 100},
-		{Boot: "after", ClockTrusted: true}, {Boot: "after", ClockTrusted: true, SkewKnown: true, SkewMS: -100},
+		{Boot: "before", MonoMS: 1},
+		{Boot: "before", MonoMS: 2},
+		{Boot: "before", MonoMS: 3, SkewKnown: true, SkewMS: 100},
+		{Boot: "after", ClockTrusted: true},
+		{Boot: "after", ClockTrusted: true, SkewKnown: true, SkewMS: -100},
 	} {
 		rec := r.sample(i)
 		rec.Origin = o
