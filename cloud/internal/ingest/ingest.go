@@ -36,6 +36,7 @@ type Ingest struct {
 	metrics *metrics
 	alarm   *lane
 	samples *lane
+	hellos  hellos
 }
 
 // ErrBusy: there is no room for the message, and it was not taken. The edge
@@ -53,7 +54,7 @@ const (
 
 // New makes an Ingest; nothing happens before Run.
 func New(o Options) *Ingest {
-	i := &Ingest{o: o, metrics: newMetrics(o.Metrics)}
+	i := &Ingest{o: o, metrics: newMetrics(o.Metrics), hellos: newHellos()}
 	i.alarm = newLane(i, newQueue(alarmBytes, alarmShare), false)
 	i.samples = newLane(i, newQueue(samplesBytes, samplesShare), true)
 	return i
@@ -124,35 +125,4 @@ func (i *Ingest) Receive(ctx context.Context, name string, payload []byte) error
 
 func (i *Ingest) count(m message, result string) {
 	i.metrics.envelopes.WithLabelValues(string(m.lane), result).Inc()
-}
-
-func (i *Ingest) hello(ctx context.Context, from topic.Uplink, payload []byte) error {
-	h, err := envelope.DecodeHello(payload)
-	if err == nil && (h.Estate != from.Estate || h.Edge != from.Edge) {
-		err = fmt.Errorf("hello of %s/%s came by the topic of %s/%s", h.Estate, h.Edge, from.Estate, from.Edge)
-	}
-	if err == nil && !envelope.Understands(h.LeastSchema) {
-		err = fmt.Errorf("schema %d is demanded: %w", h.LeastSchema, ErrNewer)
-	}
-	if err == nil {
-		chaos.At("ingest.hello.before")
-		err = i.o.InTx(ctx, func(tx Tx) error { return tx.SaveHello(ctx, h, clock.NowMS(i.o.Clock)) })
-		chaos.At("ingest.hello.after")
-	}
-	result := "saved"
-	switch {
-	case errors.Is(err, ErrClone):
-		result = "clone"
-		i.o.Log.Error("an edge runs twice, from copies of one disk: stop one of them and give it a new edge id and an empty data_dir",
-			"estate", from.Estate, "edge", from.Edge, "session", h.Session, "predecessor", h.Previous, "epoch", h.Epoch)
-	case errors.Is(err, ErrNewer):
-		result = "newer"
-	case err != nil:
-		result = "failed"
-	}
-	i.metrics.hellos.WithLabelValues(result).Inc()
-	if err != nil {
-		return fmt.Errorf("hello of %s/%s: %w", from.Estate, from.Edge, err)
-	}
-	return nil
 }
