@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -61,4 +63,19 @@ func (f *failures) count() (n float64) {
 		}
 	}
 	return n
+}
+
+// repaired reports whether the library found one of its logs torn when it was
+// opened, and cut it.
+func (f *failures) repaired() (bool, error) {
+	families, err := f.Gather()
+	if err != nil {
+		return false, fmt.Errorf("ask for repairs: %w", err)
+	}
+	for _, m := range families {
+		if m.GetName() == "prometheus_tsdb_wal_corruptions_total" {
+			return m.GetMetric()[0].GetCounter().GetValue() > 0, nil
+		}
+	}
+	return false, errors.New("the library does not count its repairs any more")
 }

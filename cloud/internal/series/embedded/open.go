@@ -14,8 +14,9 @@ import (
 	"github.com/linshao/linshao/protocol/kit/chaos"
 )
 
-// opens bounds how often the library is opened at a start; twice is enough.
-const opens = 3
+// opens bounds how often the library is opened at a start: once more for each
+// of its two logs that was torn, and once for what it forgot.
+const opens = 5
 
 // openLibrary opens it with nothing late in its memory.
 func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
@@ -28,7 +29,14 @@ func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		clean, err := recoverLate(ctx, db, o.Dir)
+		// After a repair it has not read what comes behind: the rest of that log
+		// and, behind the wal, all of the wbl, which must not be compacted and
+		// removed in that state.
+		clean := false
+		torn, err := failed.repaired()
+		if err == nil && !torn {
+			clean, err = recoverLate(ctx, db, o.Dir)
+		}
 		if err == nil && clean {
 			return db, failed, nil
 		}
@@ -36,7 +44,7 @@ func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
 			return nil, nil, err
 		}
 	}
-	return nil, nil, errors.New("late samples are still in memory after they were compacted")
+	return nil, nil, errors.New("the logs are still torn, or late samples in memory, after as many tries as that may take")
 }
 
 // recoverLate puts what the wbl held into blocks before anything else is

@@ -1,0 +1,62 @@
+package embedded_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/linshao/linshao/cloud/internal/series"
+	"github.com/linshao/linshao/protocol/telemetry"
+)
+
+// A power cut tears the end of one log, where nothing was acknowledged. The
+// library repaired that log, did not read the other one any more, and the
+// store then compacted nothing and removed it: late samples with Receipts were
+// gone. Both logs may be torn at once.
+func TestATornLogDoesNotCostTheOther(t *testing.T) {
+	t.Parallel()
+	for name, torn := range map[string][]string{"wal": {"wal"}, "wbl": {"wbl"}, "both": {"wal", "wbl"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			live, crashed := t.TempDir(), t.TempDir()
+			lift := telemetry.SeriesKey{Device: "lift-1", Kind: "elevator", Metric: "motor_temp"}
+			s := open(t, live)
+			for _, at := range []int64{-1000, -3_000_000, -500, -2_000_000} {
+				b := series.Batch{Estate: "garden", Edge: "garden-1", Samples: []telemetry.Sample{{Key: lift, AtMS: noon.UnixMilli() + at, Value: 7}}}
+				if _, err := s.Append(t.Context(), []series.Batch{b}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.CopyFS(crashed, os.DirFS(live)); err != nil {
+				t.Fatal(err)
+			}
+			for _, log := range torn {
+				tear(t, filepath.Join(crashed, log))
+			}
+			again := open(t, crashed)
+			ps, err := again.Range(t.Context(), series.Selector{Estate: "garden", Device: "lift-1", Metric: "motor_temp"}, 0, noon.UnixMilli(), 0)
+			if err != nil || len(ps) != 4 {
+				t.Errorf("%d of 4 samples are there: %v", len(ps), err)
+			}
+		})
+	}
+}
+
+// tear appends what is left of a record to the newest segment of a log.
+func tear(t *testing.T, dir string) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "0*"))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no segment in %s: %v", dir, err)
+	}
+	f, err := os.OpenFile(names[len(names)-1], os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte{1, 0, 200, 1, 2, 3, 4, 5, 6, 7}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
