@@ -61,7 +61,7 @@ func (b *Outbox) appendAlarms(alarms []segment.Item) error {
 			_, err := b.alarm.log.Append(alarms[:n])
 			return err
 		})
-		for vfs.IsNoSpace(err) && b.makeWay() {
+		for vfs.IsDiskFull(err) && b.makeWay() {
 			_, err = b.alarm.log.Append(alarms[:n])
 		}
 		if err != nil {

@@ -101,7 +101,7 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 // between, its records are found damaged, and so reported all the same.
 func (b *Outbox) persistGap() error {
 	err := b.persist()
-	if !vfs.IsNoSpace(err) {
+	if !vfs.IsDiskFull(err) {
 		return err
 	}
 	if err := b.samples.log.Hollow(); err != nil {

@@ -3,6 +3,8 @@ package outbox_test
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -256,4 +258,35 @@ func TestBelowMinFreeTheOldestGo(t *testing.T) {
 	if n := r.box.Stats().Dropped["dropped_full"]; n < 2000 {
 		t.Errorf("%d dropped", n)
 	}
+}
+
+// A file that may not get larger is no full disk: giving samples up would not
+// help, and neither would the reserve.
+func TestAFileTooLargeCostsNoSamples(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	r := newRig(t, m)
+	r.samples(0, 200)
+	check(t, r.box.Close())
+	limited := false
+	r.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+		if limited && (op.Kind == vfs.OpAllocate || op.Kind == vfs.OpWrite) && strings.Contains(op.Name, "/alarm/") {
+			return syscall.EFBIG
+		}
+		return nil
+	})
+	r.o.ReserveBytes = 64 << 10
+	r.open()
+	limited = true
+	if err := r.box.Append(r.ctx, []envelope.Record{r.alarm("a")}, nil); !errors.Is(err, syscall.EFBIG) {
+		t.Errorf("alarm: %v", err)
+	}
+	if size := len(mustRead(m, "/box/reserve")); size != 64<<10 {
+		t.Errorf("%d bytes of the reserve are left", size)
+	}
+	if st := r.box.Stats(); len(st.Losses) > 0 || st.Samples.Records != 200 {
+		t.Errorf("%+v", st)
+	}
+	limited = false
+	check(t, r.box.Append(r.ctx, []envelope.Record{r.alarm("a")}, nil))
 }

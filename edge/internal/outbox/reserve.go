@@ -47,7 +47,7 @@ func (r *reserve) path() string { return path.Join(r.dir, reserveName) }
 // with runs do, and again with more space while it fails for want of that.
 func (r *reserve) with(do func() error) error {
 	err := do()
-	for vfs.IsNoSpace(err) && r.release() {
+	for vfs.IsDiskFull(err) && r.release() {
 		err = do()
 	}
 	return err

@@ -357,7 +357,7 @@ func (l *Log) Truncate(before Index) error {
 	}
 	gone, kept := l.entries[:n], append([]entry(nil), l.entries[n:]...)
 	err := l.saveList(l.asListed(kept))
-	if vfs.IsNoSpace(err) && l.hollow() == nil {
+	if vfs.IsDiskFull(err) && l.hollow() == nil {
 		err = l.saveList(l.asListed(kept))
 	}
 	if err != nil {
