@@ -38,6 +38,30 @@ func (r reading) Edges(ctx context.Context, q console.Query) ([]fleet.Edge, stri
 	return listed(r.store.Read().Edges(ctx, pageOf(q)))
 }
 
+func (r reading) Losses(ctx context.Context, q console.Query) ([]console.Loss, error) {
+	if q.Scope.Limited {
+		return nil, nil
+	}
+	sums, err := r.store.Read().GapSums(ctx, pageOf(q))
+	out := make([]console.Loss, len(sums))
+	for i, s := range sums {
+		out[i] = console.Loss{Estate: s.Estate, Edge: s.Edge, Gaps: s.Count, Records: s.Records, LastMS: s.LastMS}
+	}
+	return out, err
+}
+
+func (r reading) Gaps(ctx context.Context, q console.GapQuery) ([]console.Gap, string, error) {
+	rows, next, err := listed(r.store.Read().ListGaps(ctx, db.GapQuery{Page: pageOf(q.Query), Edge: q.Edge, FromMS: q.FromMS, ToMS: q.ToMS}))
+	out := make([]console.Gap, len(rows))
+	for i, g := range rows {
+		out[i] = console.Gap{
+			Estate: g.Estate, Edge: g.Edge, Log: string(g.Log), Reason: g.Reason, Records: int64(g.Last - g.First + 1), //nolint:gosec // bounded when it was saved
+			FromMS: g.FromMS, ToMS: g.ToMS, HeardMS: g.HeardMS,
+		}
+	}
+	return out, next, err
+}
+
 func (r reading) Devices(ctx context.Context, q console.Query) ([]fleet.Device, string, error) {
 	return listed(r.store.Read().Devices(ctx, pageOf(q)))
 }

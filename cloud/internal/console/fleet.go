@@ -31,6 +31,7 @@ type EdgeView struct {
 	Online   bool       `json:"online"`
 	LastSeen *time.Time `json:"last_seen"`
 	SkewMS   int64      `json:"skew_ms" doc:"Its clock minus the cloud's"`
+	Lost     *LossView  `json:"lost,omitempty" doc:"What it had and lost; absent if nothing"`
 }
 
 // DeviceView is one device.
@@ -72,6 +73,7 @@ func (c *Console) registerFleet() {
 		})
 	register(c, huma.Operation{OperationID: "get-estate", Method: http.MethodGet, Path: "/api/v1/estates/{id}", Summary: "One estate", Tags: tags}, c.estate)
 	register(c, huma.Operation{OperationID: "list-edges", Method: http.MethodGet, Path: "/api/v1/edges", Summary: "Edge gateways", Tags: tags}, c.edges)
+	c.registerGaps()
 	register(c, huma.Operation{OperationID: "list-devices", Method: http.MethodGet, Path: "/api/v1/devices", Summary: "Devices", Tags: tags},
 		func(ctx context.Context, in *InEstate) (*Page[DeviceView], error) {
 			list, next, err := c.fleet.Devices(ctx, in.query(ctx))
@@ -121,9 +123,13 @@ func (c *Console) edges(ctx context.Context, in *InEstate) (*Page[EdgeView], err
 	if err != nil {
 		return nil, err
 	}
+	lost, err := c.losses(ctx, in.query(ctx))
+	if err != nil {
+		return nil, err
+	}
 	zs := c.zones()
 	return pageOf(list, next, func(e fleet.Edge) EdgeView {
-		return EdgeView{ID: e.ID, Estate: e.Estate, Version: e.Version, Online: e.Online, LastSeen: zs.of(ctx, e.Estate).maybe(e.LastSeenMS), SkewMS: e.SkewMS}
+		return EdgeView{ID: e.ID, Estate: e.Estate, Version: e.Version, Online: e.Online, LastSeen: zs.of(ctx, e.Estate).maybe(e.LastSeenMS), SkewMS: e.SkewMS, Lost: lost[[2]string{e.Estate, e.ID}]}
 	}), nil
 }
 

@@ -32,6 +32,31 @@ type TicketQuery struct {
 	WithLog bool
 }
 
+// GapQuery selects gaps; an empty Edge and a ToMS of 0 select all.
+type GapQuery struct {
+	Query
+	Edge         string
+	FromMS, ToMS int64
+}
+
+// Gap is a run of an edge's records that will never come.
+type Gap struct {
+	Estate, Edge string
+	// Log is alarm or samples.
+	Log, Reason string
+	Records     int64
+	// FromMS and ToMS bound when they were recorded, 0 if nobody knows.
+	FromMS, ToMS, HeardMS int64
+}
+
+// Loss sums up an edge's gaps.
+type Loss struct {
+	Estate, Edge string
+	Gaps         int
+	Records      int64
+	LastMS       int64
+}
+
 // Due holds the instants a ticket's clocks end at, in Unix ms, 0 for none.
 type Due struct{ AcceptByMS, ArriveByMS, ResolveByMS, FeedbackByMS int64 }
 
@@ -46,6 +71,10 @@ type TicketRow struct {
 type Fleet interface {
 	Estates(ctx context.Context, q Query) ([]fleet.Estate, string, error)
 	Edges(ctx context.Context, q Query) ([]fleet.Edge, string, error)
+	// Losses sums up what edges of q's scope have lost, by those that have.
+	Losses(ctx context.Context, q Query) ([]Loss, error)
+	// Gaps lists what will never come, newest first.
+	Gaps(ctx context.Context, q GapQuery) ([]Gap, string, error)
 	Devices(ctx context.Context, q Query) ([]fleet.Device, string, error)
 	// DevicesNamed returns every device with this id in the estates of scope.
 	DevicesNamed(ctx context.Context, scope access.Scope, id string) ([]fleet.Device, error)

@@ -166,6 +166,21 @@ func (f fleetOf) Edges(_ context.Context, q console.Query) ([]fleet.Edge, string
 	return pick([]fleet.Edge{{ID: "e1", Estate: "sunrise", LastSeenMS: nowMS}, {ID: "e1", Estate: "heping"}}, func(e fleet.Edge) bool { return sees(q, e.Estate, "", "") })
 }
 
+func (f fleetOf) Losses(_ context.Context, q console.Query) ([]console.Loss, error) {
+	all, _, err := pick([]console.Loss{{Estate: "sunrise", Edge: "e1", Gaps: 2, Records: 1200, LastMS: nowMS}, {Estate: "heping", Edge: "e1", Gaps: 1}}, func(l console.Loss) bool { return sees(q, l.Estate, "", "") })
+	return all, err
+}
+
+func (f fleetOf) Gaps(_ context.Context, q console.GapQuery) ([]console.Gap, string, error) {
+	all := []console.Gap{
+		{Estate: "sunrise", Edge: "e1", Log: "samples", Records: 1200, Reason: "dropped_full", FromMS: nowMS - 600_000, ToMS: nowMS - 300_000, HeardMS: nowMS},
+		{Estate: "heping", Edge: "e1", Log: "alarm", Records: 1, Reason: "damaged", HeardMS: nowMS},
+	}
+	return pick(all, func(g console.Gap) bool {
+		return sees(q.Query, g.Estate, "", "") && (q.Edge == "" || q.Edge == g.Edge) && g.HeardMS >= q.FromMS
+	})
+}
+
 func (f fleetOf) Devices(_ context.Context, q console.Query) ([]fleet.Device, string, error) {
 	return pick(slices.Concat(devicesOf("sunrise"), devicesOf("heping")), func(d fleet.Device) bool { return sees(q, d.Estate, d.ID, d.Kind) })
 }

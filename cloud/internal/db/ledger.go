@@ -153,7 +153,19 @@ func (tx *Tx) SaveGaps(ctx context.Context, id LogID, gaps []envelope.Gap) error
 	if _, err := tx.db.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx); err != nil {
 		return fmt.Errorf("save gaps: %w", err)
 	}
+	tx.Change(Change{Estate: id.Estate, Kind: EdgeChange, Ref: id.Edge})
 	return nil
+}
+
+func (r gapRow) noun() (Gap, error) {
+	return Gap{
+		LogID: LogID{r.Estate, r.Edge, r.Epoch, envelope.Log(r.Log)},
+		Gap: envelope.Gap{
+			Range:  envelope.Range{First: envelope.Sequence(r.First), Last: envelope.Sequence(r.Last)},
+			Reason: r.Reason, FromMS: r.FromMS, ToMS: r.ToMS,
+		},
+		HeardMS: r.HeardMS,
+	}, nil
 }
 
 // Gaps lists an edge's gaps, newest first, at most limit of them.
@@ -164,14 +176,5 @@ func (v *View) Gaps(ctx context.Context, estate, edge string, limit int) ([]Gap,
 	if err != nil {
 		return nil, fmt.Errorf("list gaps: %w", err)
 	}
-	return nouns(rows, func(r gapRow) (Gap, error) {
-		return Gap{
-			LogID: LogID{r.Estate, r.Edge, r.Epoch, envelope.Log(r.Log)},
-			Gap: envelope.Gap{
-				Range:  envelope.Range{First: envelope.Sequence(r.First), Last: envelope.Sequence(r.Last)},
-				Reason: r.Reason, FromMS: r.FromMS, ToMS: r.ToMS,
-			},
-			HeardMS: r.HeardMS,
-		}, nil
-	})
+	return nouns(rows, gapRow.noun)
 }

@@ -35,7 +35,7 @@ func TestChaosR20(t *testing.T) {
 			}
 		})
 	}
-	for i := range r.N(4, 1000) {
+	for i := range r.N(2, 1000) {
 		next <- i
 		r.Count("sequences", 1)
 	}

@@ -157,6 +157,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/gaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What edges had and lost: how much, from when to when, why */
+        get: operations["list-gaps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login": {
         parameters: {
             query?: never;
@@ -780,6 +797,8 @@ export interface components {
             id: string;
             /** Format: date-time */
             last_seen: string | null;
+            /** @description What it had and lost; absent if nothing */
+            lost?: components["schemas"]["LossView"];
             online: boolean;
             /**
              * Format: int64
@@ -810,6 +829,25 @@ export interface components {
             text?: string;
             /** Format: double */
             value: number;
+        };
+        GapView: {
+            edge: string;
+            estate: string;
+            /**
+             * Format: date-time
+             * @description When the first of them was recorded; null if nobody knows
+             */
+            from: string | null;
+            /** Format: date-time */
+            heard_at: string | null;
+            /** @enum {string} */
+            log: "alarm" | "samples";
+            /** @description damaged, dropped_full, dropped_age, lost, or rejected_ and why */
+            reason: string;
+            /** Format: int64 */
+            records: number;
+            /** Format: date-time */
+            to: string | null;
         };
         LatestView: {
             /** Format: date-time */
@@ -843,6 +881,11 @@ export interface components {
         };
         ListEstateView: {
             items: components["schemas"]["EstateView"][] | null;
+            /** @description Pass as cursor to read on; absent on the last page */
+            next_cursor?: string;
+        };
+        ListGapView: {
+            items: components["schemas"]["GapView"][] | null;
             /** @description Pass as cursor to read on; absent on the last page */
             next_cursor?: string;
         };
@@ -885,6 +928,20 @@ export interface components {
             items: components["schemas"]["TicketView"][] | null;
             /** @description Pass as cursor to read on; absent on the last page */
             next_cursor?: string;
+        };
+        LossView: {
+            /**
+             * Format: int64
+             * @description How many runs of records; GET /api/v1/gaps tells each
+             */
+            gaps: number;
+            /**
+             * Format: date-time
+             * @description When the cloud heard of the last one
+             */
+            last_at: string | null;
+            /** Format: int64 */
+            records: number;
         };
         Match: {
             fault?: string[] | null;
@@ -1440,6 +1497,50 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EstateView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "list-gaps": {
+        parameters: {
+            query?: {
+                /** @description At most this many items */
+                limit?: number;
+                /** @description next_cursor of the page before */
+                cursor?: string;
+                /** @description Estate id; all you may see if absent */
+                estate?: string;
+                /** @description Edge id */
+                edge?: string;
+                /** @description Those of the edge that this device is behind */
+                device?: string;
+                /** @description RFC 3339 or Unix ms, included */
+                from?: string;
+                /** @description RFC 3339 or Unix ms, excluded */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ListGapView"];
                 };
             };
             /** @description Error */
