@@ -3,25 +3,34 @@ package simulation
 import (
 	"slices"
 	"testing"
+
+	"github.com/linshao/linshao/protocol/kit/chaos/row"
 )
 
-// TestALyingDiskIsNoticed proves that the simulation bites: an edge whose disk
-// does not do what it says loses what it acknowledged, in some seeds, and each
-// of these fails again the same way.
-func TestALyingDiskIsNoticed(t *testing.T) {
+// TestChaosR11Replay proves that the simulation bites: edges whose disks do not
+// do what they say lose what they acknowledged. A seed that shows it shows the
+// same again each time.
+func TestChaosR11Replay(t *testing.T) {
+	r := row.Begin(t, "R11-replay", "a failing seed of the simulation fails again, the same way")
 	town := newTown(t)
-	for seed := uint64(1); seed <= 5; seed++ {
-		o := ofSeed(seed, shortFor)
-		o.Liveness, o.LyingDisk = false, true // the power goes at the end
-		out := simulate(t, town, o)
-		if len(out.Violations) == 0 {
-			continue
+	o := Options{For: shortFor, LyingDisk: true} // the power goes at the end
+	var first Outcome
+	for o.Seed = 1; len(first.Violations) == 0; o.Seed++ {
+		if o.Seed > 5 {
+			r.Violation("five power cuts on lying disks lost nothing")
+			return
 		}
-		again := simulate(t, town, o)
-		if len(again.Violations) == 0 || !slices.Equal(again.Violations, out.Violations) {
-			t.Errorf("seed %d said %q, and again %q", seed, out.Violations, again.Violations)
-		}
-		return
+		first = simulate(t, town, o)
 	}
-	t.Error("five power cuts on lying disks lost nothing")
+	o.Seed-- // the loop went one further
+	for range r.N(1, 100) {
+		again := simulate(t, town, o)
+		r.Count("replays", 1)
+		if !slices.Equal(again.Violations, first.Violations) {
+			r.Violation("seed %d said %q, and again %q", o.Seed, first.Violations, again.Violations)
+		}
+		if again.Trace == first.Trace {
+			r.Count("replays_with_the_same_trace", 1)
+		}
+	}
 }

@@ -157,8 +157,13 @@ func jumpEdge(w *World, r *rand.Rand, _ time.Duration) func() {
 	return func() { e.wall.set(0) }
 }
 
+// mostBehind is how far the cloud's clock may fall behind. Beyond five minutes
+// what comes on time seems to come from the future, is put back to the cloud's
+// own time, and gets another row when an edge sends it again.
+const mostBehind = 4 * time.Minute
+
 func jumpCloud(w *World, r *rand.Rand, lasts time.Duration) func() {
-	w.cloud.wall.jump(jump(r, time.Hour))
+	w.cloud.wall.jump(max(-mostBehind, jump(r, time.Hour)))
 	w.disturbed(lasts + 15*time.Second)
 	return func() { w.cloud.wall.set(0) }
 }

@@ -35,7 +35,7 @@ type shown struct {
 
 // weigh holds what was told against what the cloud shows and the pager saw.
 func (w *World) weigh() {
-	var held map[series]int
+	var held map[series][]string
 	var tickets []shown
 	var err error
 	w.wait(func() {
@@ -73,8 +73,8 @@ func (w *World) ask(ctx context.Context, path string, into any) error {
 }
 
 // samples reads all rows of the run.
-func (w *World) samples(ctx context.Context) (map[series]int, error) {
-	held := map[series]int{}
+func (w *World) samples(ctx context.Context) (map[series][]string, error) {
+	held := map[series][]string{}
 	for _, e := range w.edges {
 		var answer struct {
 			Data struct {
@@ -97,7 +97,8 @@ func (w *World) samples(ctx context.Context) (map[series]int, error) {
 				if err != nil {
 					return nil, fmt.Errorf("value %s: %w", v[1], err)
 				}
-				held[series{s.Metric["edge"] + "/" + s.Metric["device"], s.Metric["metric"], n}]++
+				place := series{s.Metric["edge"] + "/" + s.Metric["device"], s.Metric["metric"], n}
+				held[place] = append(held[place], string(v[0]))
 			}
 		}
 	}
@@ -123,7 +124,7 @@ func (w *World) tickets(ctx context.Context) ([]shown, error) {
 
 // weighSamples: every acknowledged sample is there, none more often than it was
 // sent, and none that nobody sent (I1, I2, I3, I13).
-func (w *World) weighSamples(held map[series]int) {
+func (w *World) weighSamples(held map[series][]string) {
 	known := make(map[series]bool, len(held))
 	for _, m := range w.journal {
 		if m.acked {
@@ -136,13 +137,13 @@ func (w *World) weighSamples(held map[series]int) {
 			for k := range metrics {
 				s := series{m.device.name(), fmt.Sprintf("v%d", k), n}
 				known[s] = true
-				switch rows := held[s]; {
+				switch rows := len(held[s]); {
 				case rows == 0 && m.acked:
 					w.violated("lost: %s %s %d, acknowledged at %v", s.device, s.metric, s.value, m.ackedAt)
 				case rows > m.sends:
-					w.violated("%d rows of %s %s %d, sent %d times", rows, s.device, s.metric, s.value, m.sends)
+					w.violated("%d rows of %s %s %d, told at %d, sent %d times: %v", rows, s.device, s.metric, s.value, m.atMS, m.sends, held[s])
 				}
-				w.out.Held += held[s]
+				w.out.Held += len(held[s])
 			}
 		}
 	}
@@ -197,7 +198,7 @@ func (w *World) weighTickets(tickets []shown) {
 	ids := map[string]string{}
 	for _, t := range tickets {
 		key := [2]string{t.Edge + "/" + t.Device, t.Fault}
-		if t.Fault != "estate_dark" {
+		if t.Fault != estateDark {
 			byKey[key] = append(byKey[key], t)
 			w.out.Tickets++
 		}

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"os"
 	"slices"
 	"time"
 )
@@ -34,13 +35,17 @@ func (w *World) live() {
 	w.bus.Run(w.bus.Now() + within)
 }
 
-// finish judges and ends everything.
-func (w *World) finish() {
-	w.weigh()
+// outcome is what the run showed until now.
+func (w *World) outcome() Outcome {
 	slices.Sort(w.out.Violations)
 	w.out.Trace = w.sum.Sum64()
 	w.out.Told, w.out.Faults, w.out.Restarts = w.told, w.faults, w.restarts
 	w.out.Delivered, w.out.Bus, w.out.Timers = int(w.net.Delivered()), int(w.bus.Events()), int(w.fires.Load()) //nolint:gosec // counts
+	return w.out
+}
+
+// close ends everything and waits until it is gone.
+func (w *World) close() {
 	w.stop()
 	for _, d := range w.devices {
 		d.drop()
@@ -58,4 +63,5 @@ func (w *World) finish() {
 		default:
 		}
 	}
+	_ = os.RemoveAll(w.dir)
 }

@@ -3,6 +3,7 @@ package simulation
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -37,7 +38,7 @@ const (
 
 // Virtual time of a run.
 const (
-	shortFor = 6 * time.Minute
+	shortFor = 5 * time.Minute
 	fullFor  = 2 * time.Hour
 )
 
@@ -64,6 +65,15 @@ func newTown(t testing.TB) *Town {
 // simulate runs one seed in a bubble of its own.
 func simulate(t *testing.T, town *Town, o Options) (out Outcome) {
 	t.Helper()
+	inBubble(t, town, o, func(ctx context.Context, o Options) (err error) {
+		out, err = Run(ctx, town, o)
+		return err
+	})
+	return out
+}
+
+func inBubble(t *testing.T, town *Town, o Options, run func(context.Context, Options) error) {
+	t.Helper()
 	o.Dir = town.dir
 	for env, w := range map[string]func(f *os.File){logEnv: func(f *os.File) { o.Log = f }, traceEnv: func(f *os.File) { o.TraceTo = f }} {
 		if name := os.Getenv(env); name != "" {
@@ -78,12 +88,10 @@ func simulate(t *testing.T, town *Town, o Options) (out Outcome) {
 	cryptotest.SetGlobalRandom(t, o.Seed)
 	synctest.Test(t, func(t *testing.T) {
 		o.Settle = synctest.Wait
-		var err error
-		if out, err = Run(t.Context(), town, o); err != nil {
+		if err := run(t.Context(), o); err != nil {
 			t.Error(err)
 		}
 	})
-	return out
 }
 
 // ofSeed is all that a seed means.

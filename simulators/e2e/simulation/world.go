@@ -66,6 +66,7 @@ type Outcome struct {
 type World struct {
 	o    Options
 	town *Town
+	dir  string
 	rng  *rand.Rand
 	ctx  context.Context
 	stop context.CancelFunc
@@ -99,23 +100,32 @@ type disturbance struct{ from, to time.Duration }
 // Run simulates one seed. It must be called in a bubble of testing/synctest
 // and leaves nothing behind in it.
 func Run(ctx context.Context, town *Town, o Options) (Outcome, error) {
-	dir, err := os.MkdirTemp(o.Dir, "sim")
+	w, err := open(ctx, town, o)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	w := &World{o: o, town: town, rng: rand.New(rand.NewPCG(o.Seed, 11)), sum: fnv.New64a()} //nolint:gosec // reproducible by intent
+	defer w.close()
+	w.live()
+	w.weigh()
+	return w.outcome(), nil
+}
+
+// open builds a world and starts everything in it. Close it.
+func open(ctx context.Context, town *Town, o Options) (*World, error) {
+	dir, err := os.MkdirTemp(o.Dir, "sim")
+	if err != nil {
+		return nil, err
+	}
+	w := &World{o: o, town: town, dir: dir, rng: rand.New(rand.NewPCG(o.Seed, 11)), sum: fnv.New64a()} //nolint:gosec // reproducible by intent
 	w.ctx, w.stop = context.WithCancel(ctx)
 	w.bus = memnet.NewBus(o.Settle)
 	w.net = memnet.New(w.bus, o.Seed)
 	w.net.Observe(func(from, to, what string) { w.trace(what, from, to) })
-	if err := w.build(dir); err != nil {
-		w.stop()
-		return w.out, err
+	if err := w.build(); err != nil {
+		w.close()
+		return nil, err
 	}
-	w.live()
-	w.finish()
-	return w.out, nil
+	return w, nil
 }
 
 func (w *World) log(name string) *slog.Logger {
@@ -125,11 +135,11 @@ func (w *World) log(name string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w.o.Log, nil)).With("of", name)
 }
 
-func (w *World) build(dir string) error {
+func (w *World) build() error {
 	w.judge = w.net.Host("judge", "10.9.9.9")
 	w.client = &http.Client{Transport: &http.Transport{DialContext: w.judge.Dial}, Timeout: time.Minute}
 	w.pager = newPager(w)
-	w.cloud = &cloudSide{w: w, dir: dir}
+	w.cloud = &cloudSide{w: w, dir: w.dir}
 	if err := w.cloud.install(); err != nil {
 		return err
 	}
