@@ -258,6 +258,7 @@ func (x *full) heal() {
 
 // tooLarge writes more than a file may hold: writes are short, or signalled.
 func (x *full) tooLarge() {
+	x.Collector.Silence(true) // what it keeps now it has forgotten afterwards
 	for g := range 20 {
 		if _, err := x.samples(g, 25); errors.Is(err, cell.ErrHung) {
 			x.bad("a file that is too large hangs the edge")
