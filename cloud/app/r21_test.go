@@ -48,6 +48,11 @@ const (
 	drillEvery = 50 * time.Millisecond
 	drillBatch = 25
 	drillRate  = float64(drillBatch) / 0.05
+	// Samples lie a millisecond apart, from half an hour ago; every third
+	// Record is five days late.
+	drillBeforeMS = 1800_000
+	drillLateMS   = 5 * 24 * 3600_000
+	drillPieceMS  = 200_000
 )
 
 // drill is a collector under load and what it has acknowledged.
@@ -171,9 +176,9 @@ func (w *drill) envelope(log envelope.Log, seq envelope.Sequence) envelope.Envel
 // measured is what one Record holds: every third one is days old.
 func measured(seq envelope.Sequence) map[int64]float64 {
 	out := map[int64]float64{}
-	from := start.UnixMilli() - 1800_000
+	from := start.UnixMilli() - drillBeforeMS
 	if seq%3 == 0 {
-		from -= 5 * 24 * 3600_000
+		from -= drillLateMS
 	}
 	for i := range int64(drillBatch) {
 		out[from+int64(seq)*drillBatch+i] = float64(seq)*100 + float64(i)
@@ -229,14 +234,7 @@ func (w *drill) judge(i int, c *cloud, acked map[envelope.Log]envelope.RangeSet,
 	if err := c.store.Check(ctx); err != nil {
 		w.row.Violation("drill %d: %v", i, err)
 	}
-	points, err := c.standby.Range(ctx, series.Selector{Estate: "sunrise", Device: "lift", Metric: "motor_temp"}, 0, start.UnixMilli()+3600_000, 0)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	held := map[int64]float64{}
-	for _, p := range points {
-		held[p.AtMS] = p.Mean
-	}
+	held := w.held(c)
 	for log, set := range acked {
 		id := db.LogID{Estate: "sunrise", Edge: "s1", Epoch: "epoch", Log: log}
 		settled, err := c.store.Read().Settled(ctx, id)
@@ -252,6 +250,23 @@ func (w *drill) judge(i int, c *cloud, acked map[envelope.Log]envelope.RangeSet,
 	}
 	w.row.Count("acked records checked", len(held)/drillBatch)
 	w.row.Count("pages checked", len(paged))
+}
+
+// held reads all samples, in pieces that the store gives out.
+func (w *drill) held(c *cloud) map[int64]float64 {
+	held := map[int64]float64{}
+	for _, late := range []int64{0, drillLateMS} {
+		for from := start.UnixMilli() - drillBeforeMS - late; from < start.UnixMilli()-late+drillBeforeMS; from += drillPieceMS {
+			points, err := c.standby.Range(w.t.Context(), series.Selector{Estate: "sunrise", Device: "lift", Metric: "motor_temp"}, from, from+drillPieceMS, 0)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			for _, p := range points {
+				held[p.AtMS] = p.Mean
+			}
+		}
+	}
+	return held
 }
 
 // judgeLog: all that the restored ledger calls settled is there, not only what
