@@ -6,7 +6,9 @@ import { join } from "node:path";
 const [folder, rowsFile, flag] = process.argv.slice(2);
 const rows = readFileSync(rowsFile, "utf8").split("\n").filter((l) => l && !l.startsWith("#")).map((l) => l.split(/\s+/)[0]);
 const files = existsSync(folder) ? readdirSync(folder).filter((f) => f.endsWith(".json")) : [];
-const reports = files.map((f) => JSON.parse(readFileSync(join(folder, f), "utf8")));
+// A seed has 64 bits, more than a number here can hold.
+const parse = (text) => JSON.parse(text.replace(/"seed": (\d+)/, '"seed": "$1"'));
+const reports = files.map((f) => parse(readFileSync(join(folder, f), "utf8")));
 
 const round = (x) => (Math.abs(x) >= 100 ? Math.round(x) : Math.round(x * 10) / 10).toLocaleString("en");
 const spread = ([name, s]) => {
@@ -21,7 +23,7 @@ const figures = (r) =>
     ...Object.entries(r.percentiles ?? {}).map(spread),
   ].join(", ");
 const load = (r) => (r.load ? `${round(r.load.reached)}/${round(r.load.asked)}/s` : "-");
-const line = (r) => [r.row, r.verdict, r.mode, load(r), figures(r), String(r.seed), r.commit || "-", r.began.slice(0, 16).replace("T", " ")];
+const line = (r) => [r.row, r.verdict, r.mode, load(r), figures(r), r.seed, r.commit || "-", r.began.slice(0, 16).replace("T", " ")];
 
 // The full run of a row comes first: it is the one that counts.
 const of = (row) => reports.filter((r) => r.row === row).sort((a, b) => a.mode.localeCompare(b.mode));
