@@ -12,6 +12,7 @@ export type Point = Schemas['PointView'];
 export type Latest = Schemas['LatestView'];
 export type Series = Schemas['SeriesView'];
 export type Edge = Schemas['EdgeView'];
+export type Gap = Schemas['GapView'];
 export type Estate = Schemas['EstateView'];
 export type Duty = Schemas['DutyView'];
 export type Person = Schemas['PersonView'];

@@ -4,6 +4,7 @@ import { full, ms } from '../../time/instant';
 import { Empty } from '../../ui/Empty';
 import { ago } from '../devices/Reach';
 import { estateName } from '../session/estates';
+import { Gaps } from './Gaps';
 import { edges } from './store';
 
 export function EdgesPage() {
@@ -21,6 +22,7 @@ export function EdgesPage() {
             <th>{t('edges.version')}</th>
             <th>{t('edges.seen')}</th>
             <th>{t('edges.skew')}</th>
+            <th>{t('edges.lost')}</th>
           </tr>
         </thead>
         <tbody>
@@ -29,6 +31,7 @@ export function EdgesPage() {
           ))}
         </tbody>
       </table>
+      <Gaps />
     </section>
   );
 }
@@ -49,6 +52,7 @@ function OneEdge({ edge: e }: { edge: Edge }) {
       <td>{e.version || '–'}</td>
       <td title={full(e.last_seen)}>{seen === null ? t('devices.never') : ago(seen)}</td>
       <td>{t('edges.skewValue', { ms: e.skew_ms })}</td>
+      <td title={full(e.lost?.last_at)}>{e.lost ? e.lost.records.toLocaleString('en') : '–'}</td>
     </tr>
   );
 }
