@@ -108,6 +108,10 @@ ROWS ?=
 chaos: parts build build-chaos ## try to break each promise: MODE=short|full ROWS=R1,R3 (short is part of test)
 	@deploy/chaos.sh "$(MODE)" "$(ROWS)"
 
+.PHONY: chaos-figures
+chaos-figures: ## take the reports of full runs into docs/reliability.md
+	@deploy/chaos-figures.sh
+
 # ---- lint ----------------------------------------------------------------
 
 .PHONY: lint

@@ -58,6 +58,7 @@ else
 	echo "lint deploy: systemd-analyze is not installed, the units are not checked" >&2
 fi
 
+deploy/chaos-figures.sh --check || fail "docs/reliability.md"
 go vet deploy/docker/probe/main.go || fail "the probe"
 (cd cloud && go test -count=1 -run 'TestDeploy|TestAlertRules|TestDashboards|TestCompose|TestEveryMetric' .) || fail "deploy files"
 exit $status
