@@ -42,6 +42,36 @@ func TestATornLogDoesNotCostTheOther(t *testing.T) {
 	}
 }
 
+// A power cut can leave a file of mapped chunks empty that is not the newest;
+// the library then opened no more.
+func TestTornMappedChunksDoNotKeepTheStoreShut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, dir)
+	lift := telemetry.SeriesKey{Device: "lift-1", Kind: "elevator", Metric: "motor_temp"}
+	var b series.Batch
+	b.Estate, b.Edge = "garden", "garden-1"
+	for i := range int64(400) {
+		b.Samples = append(b.Samples, telemetry.Sample{Key: lift, AtMS: noon.UnixMilli() - 500_000 + i*1000, Value: float64(i)})
+	}
+	if _, err := s.Append(t.Context(), []series.Batch{b}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	heads := filepath.Join(dir, "chunks_head")
+	for i := range 3 {
+		if err := os.WriteFile(filepath.Join(heads, []string{"000001", "000002", "000003"}[i]), make([]byte, 100*i), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ps, err := open(t, dir).Range(t.Context(), series.Selector{Estate: "garden", Device: "lift-1", Metric: "motor_temp"}, 0, noon.UnixMilli(), 0)
+	if err != nil || len(ps) != 400 {
+		t.Errorf("%d of 400 samples are there: %v", len(ps), err)
+	}
+}
+
 // tear appends what is left of a record to the newest segment of a log.
 func tear(t *testing.T, dir string) {
 	t.Helper()
