@@ -29,7 +29,7 @@ import (
 )
 
 // Timing of a connection. A black hole is noticed within 8 s, by silence, and
-// a line on which answers take less than 3 s is kept. The broker in its turn
+// a line on which answers take up to 2.5 s is kept even idle. The broker in its turn
 // hears from us every 5 s at least (paho looks at its watch every quarter of a
 // keep-alive) and waits for 6: a second is left for a line that gets slower.
 const (

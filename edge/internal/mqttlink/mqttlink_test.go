@@ -185,7 +185,7 @@ func TestABlackHoleIsNoticedWithin8Seconds(t *testing.T) {
 			close(p.silent)
 			start := time.Now()
 			<-l.Lost()
-			if took := time.Since(start); took > 8*time.Second {
+			if took := time.Since(start); took > 7800*time.Millisecond { // a busy machine needs the rest
 				t.Errorf("deaf %t: noticed after %v", deaf, took)
 			}
 			l.Close()
