@@ -45,6 +45,7 @@ func TestChaosReconnect(t *testing.T) {
 	town.Cloud.Start()
 	town.Ready(town.Cloud)
 	o.URL, o.Credentials = "tcp://"+town.CloudMQTT, credentials(t, town)
+	introduce(t, o)
 	before := rss(t, town.Cloud)
 
 	ctx, done := context.WithCancel(t.Context())
@@ -61,6 +62,14 @@ func TestChaosReconnect(t *testing.T) {
 	if len(all) != edges*alarmsEach {
 		r.Violation("%d tickets of %d alarms", len(all), edges*alarmsEach)
 	}
+}
+
+// introduce has every edge connect once: the cloud knows them before they go.
+func introduce(t *testing.T, o fleet.Options) {
+	t.Helper()
+	o.Backlog, o.Alarms, o.Duration = 0, 0, 100*time.Millisecond
+	_, err := fleet.Run(t.Context(), o)
+	must(t, err)
 }
 
 func judgeReturn(r *row.Row, got fleet.Totals, edges int) {
