@@ -256,6 +256,9 @@ func (w *World) weighEpisodes(key [2]string, episodes []episode, tickets []shown
 	}
 }
 
+// mostAttempts is how often a person is tried once somebody was reached.
+const mostAttempts = 5
+
 // weighPages: whoever is due is paged (I5), nobody twice without a reason (I5,
 // I6), and nothing that nobody reported.
 func (w *World) weighPages(tickets []shown) {
@@ -273,6 +276,7 @@ func (w *World) weighPages(tickets []shown) {
 	byKey := map[string]*page{}
 	heard := map[place]string{}
 	reached := map[string]bool{}
+	attempts := map[[2]string]int{}
 	for _, g := range w.pager.pages {
 		w.out.Pages++
 		t, ok := known[g.ticket]
@@ -280,6 +284,7 @@ func (w *World) weighPages(tickets []shown) {
 			w.violated("paged %s for ticket %s, which is not there", g.name(), g.ticket)
 			continue
 		}
+		attempts[[2]string{t.ID, g.to}]++
 		if g.verdict != accepted && g.verdict != acceptedThenTimeout {
 			continue
 		}
@@ -303,6 +308,9 @@ func (w *World) weighPages(tickets []shown) {
 		}
 	}
 	w.weighSteps(tickets, func(t shown, to string) bool {
+		if attempts[[2]string{t.ID, to}] >= mostAttempts {
+			return true // it was given up, as somebody else was reached
+		}
 		for p := range heard {
 			if p.ticket == t.ID && p.to == to {
 				return true

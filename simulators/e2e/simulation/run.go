@@ -6,15 +6,10 @@ import (
 	"time"
 )
 
-// Bounds of healing.
-const (
-	// healWithin is how long everything may take in liveness mode once faults
-	// stopped: the longest pause of an uplink, the longest back-off of a
-	// page, and all steps of an escalation.
-	healWithin = 10 * time.Minute
-	// recoverWithin is the same after a blackout, where no bound is promised.
-	recoverWithin = 15 * time.Minute
-)
+// healWithin is how long everything may take once faults stopped: the
+// longest pause of an uplink, the longest back-off of a page, and all
+// steps of an escalation.
+const healWithin = 8 * time.Minute
 
 // live lets the run happen until all should be done.
 func (w *World) live() {
@@ -28,11 +23,7 @@ func (w *World) live() {
 		w.bus.Run(w.bus.Now() + 5*time.Second)
 	}
 	w.heal()
-	within := recoverWithin
-	if w.o.Liveness {
-		within = healWithin
-	}
-	w.bus.Run(w.bus.Now() + within)
+	w.bus.Run(w.bus.Now() + healWithin)
 }
 
 // outcome is what the run showed until now.

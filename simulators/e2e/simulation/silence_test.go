@@ -12,7 +12,7 @@ import (
 // within 60 s, and no other is called dark.
 func TestChaosR16Simulated(t *testing.T) {
 	r := row.Begin(t, "R16SIM", "24 h at 5 % loss: silent edges noticed, others not called dark")
-	silences := r.N(2, 100)
+	silences := r.N(1, 100)
 	o := Options{Seed: r.Seed(1), Lost: 0.05, For: time.Duration(silences) * 864 * time.Second}
 	if !r.Full() {
 		o.For = time.Duration(silences) * 5 * time.Minute
