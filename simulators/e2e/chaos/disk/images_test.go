@@ -55,6 +55,20 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// keep leaves the image of a broken promise beside the row's report: the next
+// recording will not be the same.
+func keep(t *testing.T, im *powercut.Image, name string) {
+	out := os.Getenv("CHAOS_OUT")
+	if out == "" {
+		return
+	}
+	dir := filepath.Join(out, strings.ReplaceAll(name, " ", "-"))
+	if err := im.Write(dir); err != nil {
+		t.Logf("image not kept: %v", err)
+	}
+	t.Logf("image kept in %s", dir)
+}
+
 // recorder runs an edge under strace, life after life, on one data folder.
 type recorder struct {
 	t      *testing.T
