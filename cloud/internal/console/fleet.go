@@ -62,6 +62,28 @@ type LatestView struct {
 	Unit    string     `json:"unit"`
 	Quality string     `json:"quality" enum:"good,uncertain,bad"`
 	Reason  string     `json:"reason,omitempty"`
+	// DeviceAt and EdgeAt are kept in memory only: null after a restart of
+	// the collector until the device reports again.
+	DeviceAt *time.Time `json:"device_at" doc:"What the device's clock said; null if it said nothing"`
+	EdgeAt   *time.Time `json:"edge_at" doc:"What the gateway's clock said when it took the value"`
+	Marks    []string   `json:"marks" doc:"How at came to be: receive_time, clock_untrusted, historical, nudged, clock_corrected"`
+}
+
+// marksOf names the facts about a time.
+func marksOf(m telemetry.Marks) []string {
+	names := []string{}
+	for _, x := range []struct {
+		mark telemetry.Marks
+		name string
+	}{
+		{telemetry.ReceiveTime, "receive_time"}, {telemetry.ClockUntrusted, "clock_untrusted"}, {telemetry.Historical, "historical"},
+		{telemetry.Nudged, "nudged"}, {telemetry.ClockCorrected, "clock_corrected"},
+	} {
+		if m.Has(x.mark) {
+			names = append(names, x.name)
+		}
+	}
+	return names
 }
 
 func (c *Console) registerFleet() {
@@ -176,7 +198,10 @@ func (c *Console) deviceLatest(ctx context.Context, in *DeviceInput) (*Page[Late
 	}
 	z := c.zoneOf(ctx, d.Estate)
 	return pageOf(c.latest.Of(d.Estate, d.ID), "", func(n series.Newest) LatestView {
-		v := LatestView{Metric: n.Key.Metric, At: z.maybe(n.AtMS), Text: n.Text, Unit: units[n.Key.Metric], Quality: n.Quality.String(), Reason: n.Reason}
+		v := LatestView{
+			Metric: n.Key.Metric, At: z.maybe(n.AtMS), Text: n.Text, Unit: units[n.Key.Metric], Quality: n.Quality.String(), Reason: n.Reason,
+			DeviceAt: z.maybe(n.DeviceMS), EdgeAt: z.maybe(n.EdgeMS), Marks: marksOf(n.Marks),
+		}
 		if n.Text == "" && n.Quality != telemetry.Bad && !math.IsNaN(n.Value) && !math.IsInf(n.Value, 0) {
 			v.Value = &n.Value
 		}

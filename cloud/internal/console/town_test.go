@@ -336,7 +336,7 @@ func (w *town) Range(_ context.Context, sel series.Selector, fromMS, _, stepMS i
 
 // Of implements console.Latest.
 func (w *town) Of(estate, device string) []series.Newest {
-	return []series.Newest{{Estate: estate, Edge: "e1", Sample: telemetry.Sample{Key: telemetry.SeriesKey{Device: device, Kind: "elevator", Metric: "speed"}, AtMS: nowMS, Value: 1.5}}}
+	return []series.Newest{{Estate: estate, Edge: "e1", Sample: telemetry.Sample{Key: telemetry.SeriesKey{Device: device, Kind: "elevator", Metric: "speed"}, AtMS: nowMS, DeviceMS: nowMS - 3600_000, EdgeMS: nowMS + 1000, Marks: telemetry.ReceiveTime | telemetry.ClockCorrected, Value: 1.5}}}
 }
 
 type changesOf struct{ *town }

@@ -852,6 +852,18 @@ export interface components {
         LatestView: {
             /** Format: date-time */
             at: string | null;
+            /**
+             * Format: date-time
+             * @description What the device's clock said; null if it said nothing
+             */
+            device_at: string | null;
+            /**
+             * Format: date-time
+             * @description What the gateway's clock said when it took the value
+             */
+            edge_at: string | null;
+            /** @description How at came to be: receive_time, clock_untrusted, historical, nudged, clock_corrected */
+            marks: string[] | null;
             metric: string;
             /** @enum {string} */
             quality: "good" | "uncertain" | "bad";

@@ -9,6 +9,9 @@ const value = (metric: string, v: number | null, ageMS = 0, quality: Latest['qua
   value: v,
   unit: '',
   quality,
+  device_at: null,
+  edge_at: null,
+  marks: [],
 });
 
 test('unknown is never online', () => {
