@@ -76,8 +76,11 @@ func marksOf(m telemetry.Marks) []string {
 		mark telemetry.Marks
 		name string
 	}{
-		{telemetry.ReceiveTime, "receive_time"}, {telemetry.ClockUntrusted, "clock_untrusted"}, {telemetry.Historical, "historical"},
-		{telemetry.Nudged, "nudged"}, {telemetry.ClockCorrected, "clock_corrected"},
+		{telemetry.ReceiveTime, "receive_time"},
+		{telemetry.ClockUntrusted, "clock_untrusted"},
+		{telemetry.Historical, "historical"},
+		{telemetry.Nudged, "nudged"},
+		{telemetry.ClockCorrected, "clock_corrected"},
 	} {
 		if m.Has(x.mark) {
 			names = append(names, x.name)
