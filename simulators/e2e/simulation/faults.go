@@ -30,7 +30,8 @@ func faults() []fault {
 		{"edge dies inside", 8 * time.Minute, 30 * time.Second, killEdgeInside},
 		{"edge disk", 15 * time.Minute, time.Minute, failDisk},
 		{"edge clock", 15 * time.Minute, 10 * time.Minute, jumpEdge},
-		{"cloud dies", 12 * time.Minute, 2 * time.Minute, killCloud},
+		{"cloud dies", 20 * time.Minute, 2 * time.Minute, killCloud},
+		{"cloud dies inside", 20 * time.Minute, time.Second, killCloudInside},
 		{"cloud clock", 20 * time.Minute, 5 * time.Minute, jumpCloud},
 		{"pager moody", 8 * time.Minute, 4 * time.Minute, upsetPager},
 		{"pager gone", 15 * time.Minute, 2 * time.Minute, losePager},
@@ -179,11 +180,13 @@ func jump(r *rand.Rand, most time.Duration) time.Duration {
 
 func killCloud(w *World, _ *rand.Rand, _ time.Duration) func() {
 	w.cloud.kill()
-	return func() {
-		if !w.cloud.up {
-			w.cloud.start()
-		}
-	}
+	return w.cloud.revive
+}
+
+// killCloudInside has it die beside one of its next commits.
+func killCloudInside(w *World, r *rand.Rand, _ time.Duration) func() {
+	w.cloud.dieAt.Store(1 + r.Int64N(8))
+	return nil
 }
 
 func upsetPager(w *World, r *rand.Rand, lasts time.Duration) func() {
@@ -226,9 +229,8 @@ func (w *World) heal() {
 	free("cloud", "pager")
 	w.pager.mood = friendly
 	w.cloud.wall.set(0)
-	if !w.cloud.up {
-		w.cloud.start()
-	}
+	w.cloud.dieAt.Store(0)
+	w.cloud.revive()
 	w.disturbed(30 * time.Second)
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	cloud "github.com/linshao/linshao/cloud/app"
@@ -25,6 +26,8 @@ type cloudSide struct {
 	host *memnet.Host
 	end  context.CancelFunc
 	up   bool
+	// dieAt is how many pauses are left until this run dies; 0: no such plan.
+	dieAt atomic.Int64
 }
 
 // install puts the template in place.
@@ -63,6 +66,15 @@ func (c *cloudSide) start() {
 // pause is called by the collector beside its commits: it takes the time that
 // a disk takes, in which it may be killed.
 func (c *cloudSide) pause(ctx context.Context, _ string) {
+	if ctx.Err() == nil && c.dieAt.Load() > 0 && c.dieAt.Add(-1) == 0 {
+		c.w.soon("cloud dies", func() {
+			c.w.trace("died inside", "cloud", "")
+			c.kill()
+			c.w.after(10*time.Second, "cloud back", c.revive)
+		})
+		<-ctx.Done()
+		return
+	}
 	t := time.NewTimer(700 * time.Microsecond)
 	defer t.Stop()
 	select {
@@ -87,6 +99,12 @@ func (c *cloudSide) kill() {
 	c.end()
 	c.data = next
 	c.w.restarts++
+}
+
+func (c *cloudSide) revive() {
+	if !c.up {
+		c.start()
+	}
 }
 
 // edgeSide is the machine of an edge and the daemon that runs on it.
