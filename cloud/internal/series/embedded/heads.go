@@ -46,9 +46,11 @@ func tornHead(name string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read mapped chunks: %w", err)
 	}
-	defer f.Close()
 	var head [chunks.HeadChunkFileHeaderSize]byte
 	_, err = io.ReadFull(f, head[:])
+	if err := f.Close(); err != nil {
+		return false, fmt.Errorf("close mapped chunks: %w", err)
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return true, nil
 	}
