@@ -17,10 +17,10 @@ const (
 	// memoryGrowthShort leaves room for garbage that nobody had time to
 	// collect.
 	memoryGrowthShort = 128 << 20
-	// calmFor is how long a daemon's memory must not have fallen before it
-	// counts as settled: Go collects the garbage of an idle daemon every two
-	// minutes, and gives memory back by and by.
-	calmFor = 130 * time.Second
+	// calmFor is how long a daemon is left alone before its memory counts: Go
+	// collects the garbage of an idle one every two minutes, and gives memory
+	// back by and by.
+	calmFor = 140 * time.Second
 )
 
 // Ten million samples wait on the edge's disk: neither its memory nor the
@@ -77,19 +77,15 @@ func judgeGrowth(r *row.Row, who string, before, after, growth int64) {
 	}
 }
 
-// settled returns the memory of edge and cloud once neither has fallen to a
-// new low for a while.
+// settled leaves edge and cloud alone for a while and returns the least memory
+// that they needed meanwhile.
 func settled(t *testing.T, town *rig.Town, calm time.Duration) (edge, cloud int64) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	edge, cloud = rss(t, town.Estates[0].Edge), rss(t, town.Cloud)
-	for low := time.Now(); time.Since(low) < calm; <-tick.C {
-		e, c := rss(t, town.Estates[0].Edge), rss(t, town.Cloud)
-		if e < edge-edge/50 || c < cloud-cloud/50 {
-			low = time.Now()
-		}
-		edge, cloud = min(edge, e), min(cloud, c)
+	for began := time.Now(); time.Since(began) < calm; <-tick.C {
+		edge, cloud = min(edge, rss(t, town.Estates[0].Edge)), min(cloud, rss(t, town.Cloud))
 	}
 	return edge, cloud
 }
