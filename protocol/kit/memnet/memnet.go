@@ -157,11 +157,18 @@ func (n *Net) Host(name, addr string) *Host {
 
 // Kill ends the host: nothing that it sends from now on arrives, nor anything
 // that is sent to it. With silent the far ends are not told, as when the power
-// was cut; else their connections are reset.
+// was cut; else their connections end behind what was sent before.
 func (h *Host) Kill(silent bool) {
 	n := h.n
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !silent { // the kernel still closes what the process had open
+		for _, c := range n.sortedLocked() {
+			if c.host == h {
+				n.sendLocked(c, nil, true)
+			}
+		}
+	}
 	h.dead = true
 	for at, l := range n.listeners {
 		if l.host == h {
@@ -174,9 +181,6 @@ func (h *Host) Kill(silent bool) {
 			continue
 		}
 		c.failLocked(net.ErrClosed)
-		if !silent {
-			c.peer.failLocked(syscall.ECONNRESET)
-		}
 	}
 }
 
