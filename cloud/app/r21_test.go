@@ -61,7 +61,6 @@ type drill struct {
 	row   *row.Row
 	site  *site
 	cloud *cloud
-	pager string
 	up    topic.Uplink
 	sent  atomic.Int64
 

@@ -65,10 +65,7 @@ func (s *steady) run(ctx context.Context, store *db.Store) error {
 		if d.Abs() <= apartMost {
 			continue
 		}
-		if err := s.follow(ctx, store, d); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
+		if err := s.follow(ctx, store, d); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
