@@ -179,6 +179,7 @@ func (p *pager) tap(g *page, tries int) {
 // dealWith is a clerk who does the rest of a ticket's work, one step after the
 // other, each again while nothing comes back.
 func (w *World) dealWith(g *page, steps []string, tries int) {
+	w.resolved[g.ticket] = w.resolved[g.ticket] || steps[0] == "resolve"
 	w.go_(func() {
 		ctx, cancel := context.WithTimeout(w.ctx, 15*time.Second)
 		defer cancel()

@@ -88,6 +88,9 @@ type World struct {
 	restarts int
 	healthy  bool // no fault is to begin any more
 	upset    []disturbance
+	// resolved are tickets that a clerk called done; should the condition come
+	// again they are opened, and their steps begin anew.
+	resolved map[string]bool
 	sum      hash.Hash64
 	traced   int
 	out      Outcome
@@ -116,7 +119,7 @@ func open(ctx context.Context, town *Town, o Options) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{o: o, town: town, dir: dir, rng: rand.New(rand.NewPCG(o.Seed, 11)), sum: fnv.New64a()} //nolint:gosec // reproducible by intent
+	w := &World{o: o, town: town, dir: dir, resolved: map[string]bool{}, rng: rand.New(rand.NewPCG(o.Seed, 11)), sum: fnv.New64a()} //nolint:gosec // reproducible by intent
 	w.ctx, w.stop = context.WithCancel(ctx)
 	w.bus = memnet.NewBus(o.Settle)
 	w.net = memnet.New(w.bus, o.Seed)
