@@ -21,7 +21,7 @@ const opens = 5
 // openLibrary opens it with nothing late in its memory.
 func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
 	for range opens {
-		if err := errors.Join(replayWhole(o.Dir), dropHeads(o.Dir)); err != nil {
+		if err := errors.Join(replayWhole(o.Dir), dropHeads(o.Dir), fillHoles(o.Dir)); err != nil {
 			return nil, nil, err
 		}
 		failed := newFailures()
