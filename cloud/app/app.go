@@ -288,6 +288,11 @@ func (c *cloud) startPaging(ctx context.Context) error {
 		Notifiers: map[string]notify.Notifier{"webhook": hook, "stream": stream.New(c.sessions), "mqtt": mqtt.New(radios{c.broker})},
 		Meter:     c.meter, Log: c.log,
 	}).Jobs()
+	if c.cfg.Database.URL.Reveal() == "" { // beside PostgreSQL, others may live
+		if err := c.store.Agenda().Release(ctx); err != nil {
+			return err
+		}
+	}
 	for _, urgent := range []bool{true, false} {
 		r := agenda.New(agenda.Options{Store: c.store.Agenda(), Clock: c.o.Clock, Log: c.log, Jobs: jobs, UrgentOnly: urgent, Poll: c.o.Poll})
 		c.store.Watch(func(x db.Committed) {

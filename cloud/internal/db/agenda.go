@@ -164,6 +164,17 @@ func (tx *Tx) claim(ctx context.Context, c agenda.Claim, rank, limit int) ([]age
 	return rows, err
 }
 
+// Release ends every lease, for a collector that starts and has the database to
+// itself: whoever held one is dead, and what it was at need not wait.
+func (a Agenda) Release(ctx context.Context) error {
+	return a.store.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.db.NewRaw("UPDATE agenda SET lease = '', lease_until_ms = 0 WHERE lease <> ''").Exec(ctx); err != nil {
+			return fmt.Errorf("release agenda items: %w", err)
+		}
+		return nil
+	})
+}
+
 // NextDue implements agenda.Store.
 func (a Agenda) NextDue(ctx context.Context, urgentOnly bool) (int64, bool, error) {
 	last := ordinary

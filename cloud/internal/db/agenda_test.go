@@ -61,6 +61,35 @@ func TestEstatesCannotTouchEachOthersItems(t *testing.T) {
 	})
 }
 
+// A collector that starts alone takes over at once what the one before it was
+// killed at, which settles nothing any more.
+func TestAStartTakesOverWhatTheDeadHeld(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, _ *dbtest.Database, s *db.Store) {
+		tb := table{s.Agenda(), s}
+		if err := tb.Put(t.Context(), agenda.Item{Estate: "sunrise", Key: "k", RunAtMS: 1}); err != nil {
+			t.Fatal(err)
+		}
+		claim := func(now int64) []agenda.Work {
+			works, err := tb.Claim(t.Context(), agenda.Claim{NowMS: now, LeaseUntilMS: 9000, Limit: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return works
+		}
+		dead := claim(1)
+		if len(dead) != 1 || len(claim(2)) != 0 {
+			t.Fatal("the lease does not hold")
+		}
+		if err := tb.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if heir := claim(2); len(heir) != 1 || !errors.Is(tb.Finish(t.Context(), dead[0]), agenda.ErrLeaseLost) {
+			t.Errorf("taken over: %+v", heir)
+		}
+	})
+}
+
 func TestHoldingWorkKeepsItAndChecksTheLease(t *testing.T) {
 	t.Parallel()
 	dbtest.Stores(t, func(t *testing.T, _ *dbtest.Database, s *db.Store) {
