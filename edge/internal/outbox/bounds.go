@@ -76,14 +76,19 @@ func (b *Outbox) dropOldest(reason string) (freed int64, err error) {
 	}
 	s := segs[0]
 	from := oldestMS(b.samples.log, s.First)
+	b.saving.Lock() // so that dirty tells how the last write ended
 	b.mu.Lock()
 	n := b.samples.known.lose(gap{First: s.First, Last: s.Last, Life: s.Life, Reason: reason, FromMS: from, ToMS: s.NewestMS})
 	b.lostLocked(Loss{Log: b.samples.name, Reason: reason, Records: n, FromMS: from, ToMS: s.NewestMS})
+	unsaved := n > 0 || b.dirty // an earlier try may have noted the gap and failed to write it
 	b.mu.Unlock()
-	if n > 0 {
+	b.saving.Unlock()
+	if unsaved {
 		if err := b.persistGap(); err != nil {
 			return 0, err
 		}
+	}
+	if n > 0 {
 		b.o.Log.Warn("outbox drops its oldest samples", "reason", reason, "records", n, "newest_ms", s.NewestMS)
 	}
 	if err := b.samples.log.Truncate(segs[1].First); err != nil {

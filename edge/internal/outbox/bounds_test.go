@@ -290,3 +290,43 @@ func TestAFileTooLargeCostsNoSamples(t *testing.T) {
 	limited = false
 	check(t, r.box.Append(r.ctx, []envelope.Record{r.alarm("a")}, nil))
 }
+
+// The state could not be written, the segment was not removed, and the next try
+// took its gap for known: after a crash the cloud was told that nothing had
+// been there.
+func TestAGapIsDurableBeforeItsSegmentGoesAtEachTry(t *testing.T) {
+	t.Parallel()
+	m := vfs.NewMem()
+	r := newRig(t, m)
+	check(t, r.box.Close())
+	broken := false
+	r.fs = vfs.NewFaulty(m, func(op vfs.Op) error {
+		if broken && op.Kind == vfs.OpRename && strings.HasSuffix(op.Name, "/state") {
+			return syscall.EIO
+		}
+		return nil
+	})
+	r.o.MaxBytes, r.o.SampleSegment = 1<<20, 64<<10
+	r.open()
+	n := 0
+	for ; r.box.Stats().Dropped["dropped_full"] == 0; n++ {
+		broken = true
+		if err := r.box.Append(r.ctx, nil, []envelope.Record{r.wide(n)}); err != nil {
+			broken = false
+			check(t, r.box.Append(r.ctx, nil, []envelope.Record{r.wide(n)}))
+		}
+	}
+	r.fs = m.Crash(1)
+	r.open()
+	r.drain(envelope.Samples, true)
+	r.cloud.wantNoHoles(t)
+	gone := uint64(0)
+	for _, gs := range r.cloud.gaps {
+		for _, g := range gs {
+			gone += uint64(g.Last-g.First) + 1
+		}
+	}
+	if int(gone)+len(r.cloud.values) != n || gone == 0 {
+		t.Errorf("of %d samples the cloud has %d and misses %d", n, len(r.cloud.values), gone)
+	}
+}
