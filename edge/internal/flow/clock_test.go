@@ -117,3 +117,26 @@ func TestRecordsSayWhatIsKnownOfTheirClock(t *testing.T) {
 		t.Errorf("stamped %d ms from the cloud's time", s.WallMS-epoch+7000)
 	}
 }
+
+// The wall clock is set while a group waits: what was said by the one clock and
+// by the other is put right by different amounts.
+func TestAClockThatIsSetBeginsAnotherRecord(t *testing.T) {
+	t.Parallel()
+	e, d := lingering(t)
+	e.clock.Jump(e.clock.Now().Add(365 * 24 * time.Hour))
+	e.poll(17)
+	e.settle()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, r := range d.samples {
+		for _, s := range r.Samples {
+			if n++; s.EdgeMS-r.Origin.EdgeMS > 1000 || r.Origin.EdgeMS-s.EdgeMS > 1000 {
+				t.Errorf("a sample of %d is in a record of a clock that said %d", s.EdgeMS, r.Origin.EdgeMS)
+			}
+		}
+	}
+	if n != 18 {
+		t.Errorf("%d samples are kept", n)
+	}
+}

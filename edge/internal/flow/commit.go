@@ -259,7 +259,8 @@ func appendAlarm(alarm []envelope.Record, v *verdict) []envelope.Record {
 
 // gatherSamples fills c.samples with the group's Samples and Events, many
 // Batches to a record. A record's Origin is that of its first Batch; each
-// Sample has its own times.
+// Sample has its own times, of the same clock: a clock that is set begins
+// another record.
 func (c *committer) gatherSamples() {
 	for i := range c.samples {
 		r := &c.samples[i]
@@ -271,7 +272,7 @@ func (c *committer) gatherSamples() {
 	var r *envelope.Record
 	for i := range c.group {
 		v := &c.group[i]
-		if r == nil || len(r.Samples)+len(r.Events)+len(v.batch.Samples)+len(v.batch.Events) > maxRecord {
+		if r == nil || len(r.Samples)+len(r.Events)+len(v.batch.Samples)+len(v.batch.Events) > maxRecord || !sameClock(r.Origin, v.origin) {
 			r = c.nextRecord(v.origin)
 		}
 		for _, s := range v.batch.Samples {
@@ -284,6 +285,13 @@ func (c *committer) gatherSamples() {
 			c.samples, r = c.samples[:len(c.samples)-1], nil
 		}
 	}
+}
+
+// sameClock reports whether what is known of a's clock holds for b's, which is
+// of the same boot: no more than slewing lies between them.
+func sameClock(a, b telemetry.Origin) bool {
+	w := wall{seen: true, aheadMS: a.EdgeMS - a.MonoMS}
+	return a.ClockTrusted == b.ClockTrusted && a.SkewKnown == b.SkewKnown && a.SkewMS == b.SkewMS && w.jumped(b.EdgeMS-b.MonoMS) == 0
 }
 
 // nextRecord makes room for one record more, reusing what is there.
