@@ -177,7 +177,10 @@ func (c *cloud) followClock(ctx context.Context) error {
 		c.log.Warn("the machine's clock was set, what is due moves with it", "by", d)
 		c.liveness.moved(d)
 	}
-	return c.group.Go(ctx, "clock", func(ctx context.Context) error { return c.steady.run(ctx, c.store) })
+	return c.group.Go(ctx, "clock", func(ctx context.Context) error {
+		c.steady.run(ctx, c.store, c.log)
+		return nil
+	})
 }
 
 func (c *cloud) openStore(ctx context.Context) error {

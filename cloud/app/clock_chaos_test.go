@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -202,11 +203,7 @@ func (w *tower) begin() {
 		w.t.Fatal(err)
 	}
 	parts.Go(func() { _ = runner.Run(ctx) })
-	parts.Go(func() {
-		if err := c.run(ctx, store); err != nil {
-			w.t.Error(err)
-		}
-	})
+	parts.Go(func() { c.run(ctx, store, slog.New(slog.DiscardHandler)) })
 	w.stop = func() {
 		cancel()
 		parts.Wait()

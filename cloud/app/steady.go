@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 const (
 	// followEvery is how often the wall clock is held against the monotonic one.
 	followEvery = 500 * time.Millisecond
+	// followAgain is when it is tried again after the database failed.
+	followAgain = 5 * time.Second
 	// apartMost is how far they may part before the collector follows: what
 	// is due is never off by more, and a smeared leap second is followed in
 	// a few steps.
@@ -58,18 +61,21 @@ func (s *steady) shift(d time.Duration) {
 	}
 }
 
-// run follows the machine's clock until ctx ends.
-func (s *steady) run(ctx context.Context, store *db.Store) error {
-	for clock.Wait(ctx, s.Clock, followEvery) == nil {
+// run follows the machine's clock until ctx ends. While the database takes
+// nothing, as on a full disk, time goes on as before.
+func (s *steady) run(ctx context.Context, store *db.Store, log *slog.Logger) {
+	pause := followEvery
+	for clock.Wait(ctx, s.Clock, pause) == nil {
+		pause = followEvery
 		d := s.apart().Truncate(time.Millisecond)
 		if d.Abs() <= apartMost {
 			continue
 		}
 		if err := s.follow(ctx, store, d); err != nil && ctx.Err() == nil {
-			return err
+			log.Error("time goes on as before the machine's clock was set", "by", d, "err", err)
+			pause = followAgain
 		}
 	}
-	return nil
 }
 
 // follow moves what waits and then the clock, before the commit: whoever comes
