@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/db"
 	"github.com/linshao/linshao/cloud/internal/series"
 	"github.com/linshao/linshao/cloud/internal/series/embedded"
+	"github.com/linshao/linshao/protocol/kit/archive"
 )
 
 // BackupRequest names the file to write.
@@ -48,43 +50,52 @@ func (o ops) backup(ctx context.Context, r BackupRequest) (BackedUp, error) {
 	if !filepath.IsAbs(r.File) {
 		return BackedUp{}, &UsageError{Why: "name the backup by an absolute path"}
 	}
-	if _, err := os.Lstat(r.File); err == nil {
+	var told BackedUp
+	var m backup.Manifest
+	began := false
+	size, err := archive.WriteFile(r.File, func(out io.Writer) (err error) {
+		began = true
+		m, told, err = o.copyAll(ctx, out)
+		return err
+	})
+	switch {
+	case errors.Is(err, fs.ErrExist):
 		return BackedUp{}, &UsageError{Why: r.File + " exists already: name a new file"}
-	}
-	out, err := os.CreateTemp(filepath.Dir(r.File), "."+filepath.Base(r.File)+".*.part") // mode 0600
-	if err != nil {
+	case err != nil && !began: // nothing can be written there
 		return BackedUp{}, &UsageError{Why: err.Error()}
-	}
-	defer func() { _ = errors.Join(out.Close(), os.Remove(out.Name())) }()
-	dir, err := os.MkdirTemp(o.cfg.DataDir, staging+"-")
-	if err != nil {
-		return BackedUp{}, fmt.Errorf("make room for the backup: %w", err)
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	told := BackedUp{Missing: []string{}}
-	if err := errors.Join(o.copyDatabase(ctx, dir, &told), o.copySeries(ctx, dir, &told)); err != nil {
+	case err != nil:
 		return BackedUp{}, err
 	}
-	m := backup.Manifest{Version: o.version, MadeAt: o.clock.Now().UTC(), Missing: told.Missing}
-	if _, err := backup.Write(out, dir, m); err != nil {
-		return BackedUp{}, err
-	}
-	if told.Bytes, err = publish(out, r.File); err != nil {
-		return BackedUp{}, err
-	}
+	told.Bytes = size
 	return told, o.noteBackup(m.MadeAt)
 }
 
-// publish gives a file its name once all of it is durable; it replaces nothing.
-func publish(f *os.File, name string) (int64, error) {
-	info, err := f.Stat()
-	if err := errors.Join(err, f.Sync()); err != nil {
-		return 0, fmt.Errorf("sync backup: %w", err)
+// copyAll writes a backup of everything to out.
+func (o ops) copyAll(ctx context.Context, out io.Writer) (backup.Manifest, BackedUp, error) {
+	told := BackedUp{Missing: []string{}}
+	dir, err := os.MkdirTemp(o.cfg.DataDir, staging+"-")
+	if err != nil {
+		return backup.Manifest{}, told, fmt.Errorf("make room for the backup: %w", err)
 	}
-	if err := os.Link(f.Name(), name); err != nil {
-		return 0, fmt.Errorf("name backup: %w", err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := errors.Join(o.copyDatabase(ctx, dir, &told), o.copySeries(ctx, dir, &told)); err != nil {
+		return backup.Manifest{}, told, err
 	}
-	return info.Size(), syncDir(filepath.Dir(name))
+	m, err := backup.Write(interruptible{ctx, out}, dir, backup.Manifest{Version: o.version, MadeAt: o.clock.Now().UTC(), Missing: told.Missing})
+	return m, told, err
+}
+
+// interruptible is a writer that refuses once its context has ended.
+type interruptible struct {
+	ctx context.Context
+	out io.Writer
+}
+
+func (i interruptible) Write(b []byte) (int, error) {
+	if err := context.Cause(i.ctx); err != nil {
+		return 0, err
+	}
+	return i.out.Write(b)
 }
 
 func (o ops) copyDatabase(ctx context.Context, dir string, told *BackedUp) error {

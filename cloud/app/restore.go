@@ -11,6 +11,7 @@ import (
 	"github.com/linshao/linshao/cloud/internal/backup"
 	"github.com/linshao/linshao/cloud/internal/config"
 	"github.com/linshao/linshao/cloud/internal/db"
+	"github.com/linshao/linshao/protocol/kit/archive"
 	"github.com/linshao/linshao/protocol/kit/datadir"
 )
 
@@ -152,14 +153,14 @@ func (r restore) check(ctx context.Context) error {
 // mark makes all that was unpacked durable, names and all.
 func (r restore) mark() error {
 	trial := r.dir.Path(restoring)
-	if err := syncTree(trial); err != nil {
+	if err := archive.SyncTree(trial); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(filepath.Join(trial, checked), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close(), syncDir(trial), syncDir(r.dir.Path()))
+	return errors.Join(f.Sync(), f.Close(), archive.SyncDir(trial), archive.SyncDir(r.dir.Path()))
 }
 
 func (r restore) place(name string) error {
@@ -167,10 +168,10 @@ func (r restore) place(name string) error {
 	if _, err := os.Lstat(from); errors.Is(err, os.ErrNotExist) {
 		return nil // it is kept elsewhere
 	}
-	if err := os.Rename(from, r.dir.Path(name)); err != nil {
+	if err := archive.Place(from, r.dir.Path(name)); err != nil {
 		return fmt.Errorf("put what was restored in place: %w", err)
 	}
-	return syncDir(r.dir.Path())
+	return nil
 }
 
 func (r restore) finish() error { return sweep(r.dir) }
@@ -210,30 +211,4 @@ func copyFile(to, from string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Sync(), out.Close())
-}
-
-// syncTree makes the names in a directory and all below it durable.
-func syncTree(path string) error {
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			err = errors.Join(err, syncTree(filepath.Join(path, e.Name())))
-		}
-	}
-	return errors.Join(err, syncDir(path))
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
 }

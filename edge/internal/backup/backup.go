@@ -1,21 +1,18 @@
 // Package backup puts a data directory into one file, beside the daemon that
 // uses it, and makes a data directory of such a file again.
 //
-// The file is a .tar.gz whose last entry, manifest.json, says which product and
-// version made it, when, in which format, and the SHA-256 of every other entry.
-// Nothing is restored before all of them were checked, and the directory is
-// there whole or not at all.
+// The file is an archive whose last member, manifest.json, says which product
+// and version made it, when, in which format, and the SHA-256 of every other
+// member. Nothing takes its place before all of them were checked, and the
+// directory is there whole or not at all.
 //
 // It does not know what the files mean; outbox.Copy says which of the outbox
 // belong into a copy.
 package backup
 
 import (
-	"archive/tar"
+	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,9 +23,11 @@ import (
 
 	"github.com/linshao/linshao/edge/internal/outbox"
 	"github.com/linshao/linshao/edge/internal/vfs"
+	"github.com/linshao/linshao/protocol/kit/archive"
 )
 
-const manifestName = "manifest.json"
+// form bounds what is restored: an outbox has segments of megabytes.
+var form = archive.Form{Members: 1_000_000, Bytes: 1 << 40}
 
 // Manifest says what a backup is.
 type Manifest struct {
@@ -42,11 +41,7 @@ type Manifest struct {
 }
 
 // File is one entry of a backup.
-type File struct {
-	Name   string `json:"name"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
-}
+type File = archive.Member
 
 // Make writes a backup of the data directory dir, whose outbox lies in the
 // folder outboxName together with the files also, to the new file at name. m is
@@ -56,17 +51,18 @@ func Make(dir, outboxName string, also []string, name string, m Manifest) (Manif
 	if inside(name, dir) {
 		return m, fmt.Errorf("%s lies in the data directory: %w", name, ErrInside)
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	_, err := archive.WriteFile(name, func(to io.Writer) error {
+		out, err := archive.NewWriter(to, gzip.DefaultCompression, time.UnixMilli(m.MadeMS))
+		if err != nil {
+			return err
+		}
+		w := writer{out: out}
+		err = w.fill(dir, outboxName, also)
+		m.Files = w.files
+		return errors.Join(err, out.Manifest(m), out.Close())
+	})
 	if err != nil {
 		return m, fmt.Errorf("make backup: %w", err)
-	}
-	w := newWriter(f)
-	err = errors.Join(w.fill(dir, outboxName, also), w.finish(&m), f.Sync(), f.Close())
-	if err == nil {
-		err = syncDir(filepath.Dir(name))
-	}
-	if err != nil {
-		return m, fmt.Errorf("make backup: %w", errors.Join(err, os.Remove(name)))
 	}
 	return m, nil
 }
@@ -85,15 +81,8 @@ func inside(name, dir string) bool {
 }
 
 type writer struct {
-	zip   *gzip.Writer
-	tar   *tar.Writer
+	out   *archive.Writer
 	files []File
-	at    time.Time
-}
-
-func newWriter(f io.Writer) *writer {
-	z := gzip.NewWriter(f)
-	return &writer{zip: z, tar: tar.NewWriter(z), at: time.Now()}
 }
 
 // fill adds all that belongs into the backup.
@@ -111,7 +100,8 @@ func (w *writer) fill(dir, outboxName string, also []string) error {
 		}
 	}
 	return outbox.Copy(vfs.OS{}, filepath.Join(dir, outboxName), also, func(name string, size int64, r io.Reader) error {
-		return w.add(outboxName+"/"+name, size, r)
+		// One cut off at its end meanwhile held nothing but zeros there.
+		return w.add(outboxName+"/"+name, size, io.LimitReader(io.MultiReader(r, zeros{}), size))
 	})
 }
 
@@ -121,25 +111,13 @@ func (w *writer) file(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	return w.add(name, int64(len(b)), strings.NewReader(string(b)))
+	return w.add(name, int64(len(b)), bytes.NewReader(b))
 }
 
 func (w *writer) add(name string, size int64, r io.Reader) error {
-	if err := w.tar.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: size, ModTime: w.at}); err != nil {
-		return err
-	}
-	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w.tar, sum), r)
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	if n < size { // cut off at its end meanwhile, where it holds nothing but zeros
-		if _, err := io.CopyN(io.MultiWriter(w.tar, sum), zeros{}, size-n); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	w.files = append(w.files, File{Name: name, Bytes: size, SHA256: hex.EncodeToString(sum.Sum(nil))})
-	return nil
+	m, err := w.out.Add(name, size, r)
+	w.files = append(w.files, m)
+	return err
 }
 
 type zeros struct{}
@@ -148,14 +126,3 @@ func (zeros) Read(b []byte) (int, error) {
 	clear(b)
 	return len(b), nil
 }
-
-func (w *writer) finish(m *Manifest) error {
-	m.Files = w.files
-	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
-	}
-	return errors.Join(w.add(manifestName, int64(len(b)), strings.NewReader(string(b))), w.tar.Close(), w.zip.Close())
-}
-
-func syncDir(dir string) error { return vfs.OS{}.SyncDir(dir) }

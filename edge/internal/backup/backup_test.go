@@ -188,7 +188,7 @@ func TestWhatIsNotRestored(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for at := 0; at < len(whole); at += 7 {
+	for at := 0; at < len(whole); at += 17 {
 		bad := slices.Clone(whole)
 		bad[at] ^= 16
 		for name, b := range map[string][]byte{"flipped": bad, "cut": whole[:at]} {
@@ -207,5 +207,26 @@ func TestWhatIsNotRestored(t *testing.T) {
 	check(t, err)
 	if left, err := filepath.Glob(filepath.Join(base, "*.restoring")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A backup of the first format is restored for ever.
+func TestAGoldenBackupIsReadable(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	m, err := backup.Restore("testdata/v1.tar.gz", dir, "linshao-edge", 1)
+	check(t, err)
+	if m.MadeMS != 1_732_269_600_000 || len(m.Files) != 6 || m.Files[0].Name != "format" {
+		t.Errorf("%+v", m)
+	}
+	box := open(t, dir)
+	defer func() { check(t, box.Close()) }()
+	samples, raises := 0, 0
+	drain(t, box, false, func(e envelope.Envelope) {
+		samples += len(e.Samples)
+		raises += len(e.Transitions)
+	})
+	if samples != 20 || raises != 20 {
+		t.Errorf("%d samples, %d raises", samples, raises)
 	}
 }
