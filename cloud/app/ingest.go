@@ -90,6 +90,27 @@ func (t ingestTx) SaveGaps(ctx context.Context, id ingest.LogID, gaps []envelope
 	return rejected(t.tx.SaveGaps(ctx, logID(id), gaps))
 }
 
+func (t ingestTx) ClockMoves(ctx context.Context, id ingest.BootID) ([]ingest.ClockMove, error) {
+	list, err := t.tx.ClockMoves(ctx, id.Estate, id.Edge, id.Boot)
+	out := make([]ingest.ClockMove, len(list))
+	for i, m := range list {
+		out[i] = ingest.ClockMove(m)
+	}
+	return out, err
+}
+
+func (t ingestTx) SaveClockMove(ctx context.Context, id ingest.BootID, n int, m ingest.ClockMove) error {
+	return t.tx.SaveClockMove(ctx, id.Estate, id.Edge, id.Boot, n, db.ClockMove(m))
+}
+
+func (t ingestTx) AddClockDays(ctx context.Context, days []ingest.ClockDay) error {
+	rows := make([]db.ClockDay, len(days))
+	for i, d := range days {
+		rows[i] = db.ClockDay(d)
+	}
+	return t.tx.AddClockDays(ctx, rows)
+}
+
 func (t ingestTx) SaveHello(ctx context.Context, h envelope.Hello, _ int64) error {
 	clone, err := t.tx.SaveHello(ctx, h)
 	if err == nil && clone {

@@ -25,6 +25,8 @@ func (s *Store) Prune(ctx context.Context) error {
 			{"DELETE FROM tries WHERE first_ms < ?", now - day},
 			// An edge may come back after all of its outbox's age.
 			{"DELETE FROM edge_sessions WHERE at_ms < ?", now - 60*day},
+			{"DELETE FROM clock_moves WHERE at_ms < ?", now - 60*day},
+			{"DELETE FROM clock_days WHERE day_ms < ?", now - 400*day},
 			{"DELETE FROM device_events WHERE at_ms < ?", now - 400*day},
 		} {
 			if _, err := tx.db.NewRaw(p.query, p.before).Exec(ctx); err != nil {

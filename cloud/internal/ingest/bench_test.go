@@ -127,6 +127,14 @@ func (l *openLedger) SaveEvents(context.Context, string, string, int64, []teleme
 }
 func (l *openLedger) SaveGaps(context.Context, ingest.LogID, []envelope.Gap) error { return nil }
 func (l *openLedger) SaveHello(context.Context, envelope.Hello, int64) error       { return nil }
+func (l *openLedger) ClockMoves(context.Context, ingest.BootID) ([]ingest.ClockMove, error) {
+	return nil, nil
+}
+
+func (l *openLedger) SaveClockMove(context.Context, ingest.BootID, int, ingest.ClockMove) error {
+	return nil
+}
+func (l *openLedger) AddClockDays(context.Context, []ingest.ClockDay) error { return nil }
 
 // BenchmarkIngest is the whole path: receive, decode, ledger, series with
 // fsync, latest, Receipt. One op is an Envelope of 1,000 samples.

@@ -76,6 +76,8 @@ type message struct {
 	lane    envelope.Lane
 	payload []byte
 	since   time.Duration // monotonic
+	// receivedMS is when it came, by the cloud's wall clock.
+	receivedMS int64
 }
 
 // Receive takes one message of an edge, known to come from the edge that the
@@ -91,10 +93,10 @@ func (i *Ingest) Receive(ctx context.Context, name string, payload []byte) error
 	if err != nil {
 		return fmt.Errorf("receive: %w", err)
 	}
+	m := message{from: from, payload: payload, since: i.o.Clock.Mono(), receivedMS: clock.NowMS(i.o.Clock)}
 	if i.o.Heard != nil {
-		i.o.Heard(from.Estate, from.Edge, clock.NowMS(i.o.Clock))
+		i.o.Heard(from.Estate, from.Edge, m.receivedMS)
 	}
-	m := message{from: from, payload: payload, since: i.o.Clock.Mono()}
 	switch leaf {
 	case topic.UpHello:
 		return i.hello(ctx, from, payload)

@@ -7,11 +7,9 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/linshao/linshao/cloud/internal/series"
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/backoff"
 	"github.com/linshao/linshao/protocol/kit/chaos"
-	"github.com/linshao/linshao/protocol/kit/clock"
 )
 
 // lane is one pipeline: queue, decoder, committer. The committer takes whatever
@@ -24,6 +22,7 @@ type lane struct {
 	// room bounds what is decoded and not settled, by weight.
 	room   *semaphore.Weighted
 	ledger *ledger
+	moves  *moves
 }
 
 const (
@@ -38,7 +37,7 @@ const (
 func newLane(i *Ingest, q *queue, series bool) *lane {
 	return &lane{
 		Ingest: i, queue: q, series: series,
-		decoded: make(chan *work, roomWeight/minWeight), room: semaphore.NewWeighted(roomWeight), ledger: newLedger(),
+		decoded: make(chan *work, roomWeight/minWeight), room: semaphore.NewWeighted(roomWeight), ledger: newLedger(), moves: newMoves(),
 	}
 }
 
@@ -125,11 +124,7 @@ func (l *lane) open(m message) *work {
 		log.Error("an envelope can never be stored", "reason", w.reason, "err", err, "sequences", e.Sequences)
 		w.Samples, w.Events, w.Transitions = nil, nil, nil
 	}
-	putRight(&w.Envelope, clock.NowMS(l.o.Clock))
-	if len(w.Samples) > 0 {
-		b := series.Batch{Estate: w.Estate, Edge: w.Edge, Samples: w.Samples}
-		series.Bound([]series.Batch{b}, clock.NowMS(l.o.Clock))
-	}
+	putRight(&w.Envelope)
 	return w
 }
 
@@ -165,10 +160,11 @@ func (l *lane) gather(first *work) []*work {
 }
 
 // commit makes a group durable step by step and answers what is: the ledger is
-// asked first, then series, then one transaction with the effects and the
-// ledger's marks. What is not committed gets no Receipt and comes again.
+// asked first, then times are decided, then series, then one transaction with
+// the effects and the ledger's marks. What is not committed gets no Receipt and
+// comes again.
 func (l *lane) commit(ctx context.Context, group []*work) {
-	fresh := l.sift(ctx, group)
+	fresh := l.place(ctx, l.sift(ctx, group))
 	if chaos.Broken(chaos.ReceiptBeforeCommit) {
 		l.answer(ctx, fresh)
 	}

@@ -15,6 +15,7 @@ const (
 	resultNewer       = "newer"       // demands a newer collector; the edge keeps it
 	resultForeign     = "foreign"     // claims another edge than its topic's
 	resultBusy        = "busy"        // no room; the edge sends again
+	resultAhead       = "ahead"       // its times lie in the future; the edge sends again
 	resultUncommitted = "uncommitted" // could not be committed; the edge sends again
 )
 

@@ -40,6 +40,14 @@ type Tx interface {
 	SaveEvents(ctx context.Context, estate, edge string, receivedMS int64, es []telemetry.Event) error
 	// SaveGaps keeps ranges that will never come, once per range and reason.
 	SaveGaps(context.Context, LogID, []envelope.Gap) error
+	// ClockMoves returns what is decided about a boot's clock, oldest decision
+	// first, and keeps other collectors from deciding it until the end.
+	ClockMoves(context.Context, BootID) ([]ClockMove, error)
+	// SaveClockMove keeps the n-th decision about it, from 0, once and for all.
+	SaveClockMove(ctx context.Context, id BootID, n int, m ClockMove) error
+	// AddClockDays adds to what is known of devices' days; no two are of one
+	// device and day.
+	AddClockDays(context.Context, []ClockDay) error
 	// SaveHello keeps what an edge says about itself. It answers ErrClone,
 	// and changes nothing, if another session already has its predecessor.
 	SaveHello(ctx context.Context, h envelope.Hello, receivedMS int64) error

@@ -40,7 +40,7 @@ func (l *lane) store(ctx context.Context, works []*work) bool {
 	var batches []series.Batch
 	for _, w := range works {
 		if len(w.Samples) > 0 {
-			batches = append(batches, series.Batch{Estate: w.Estate, Edge: w.Edge, Samples: w.Samples})
+			batches = append(batches, series.Batch{Estate: w.Estate, Edge: w.Edge, ReceivedMS: w.receivedMS, Samples: w.Samples})
 		}
 	}
 	if len(batches) == 0 {
@@ -150,6 +150,9 @@ func (l *lane) inTx(ctx context.Context, works []*work) error {
 			if err := w.apply(ctx, tx, nowMS); err != nil {
 				return err
 			}
+		}
+		if days := clockDays(works, nowMS); len(days) > 0 {
+			return tx.AddClockDays(ctx, days)
 		}
 		return nil
 	})

@@ -1,23 +1,40 @@
 package ingest
 
 import (
-	"math"
+	"context"
 
 	"github.com/linshao/linshao/protocol/envelope"
+	"github.com/linshao/linshao/protocol/kit/clock"
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
 )
 
-// putRight corrects the times of what a wrong clock recorded [P-5.6]: by the
-// skew where it was measured, else only as far as something would be lost.
-func putRight(e *envelope.Envelope, nowMS int64) {
+// putRight corrects the times of what a clock recorded that is known to be
+// wrong [P-5.6].
+func putRight(e *envelope.Envelope) {
+	bound(e)
 	e.Origin.Correct(e.Samples)
 	e.Origin.CorrectEvents(e.Events)
 	for i := range e.Transitions {
 		e.Transitions[i] = putTransitionRight(e.Transitions[i], e.Origin)
 	}
-	if e.Origin.Doubtful() {
-		bringNear(e.Samples, e.Events, nowMS)
+}
+
+// farMS is further than any clock can be: some 140,000 years. Sums of a few
+// such times do not overflow.
+const farMS = 1 << 52
+
+// bound keeps what an edge says of times within what can be reckoned with.
+func bound(e *envelope.Envelope) {
+	near := func(ms int64) int64 { return min(max(ms, -farMS), farMS) }
+	e.Origin.EdgeMS, e.Origin.SkewMS = near(e.Origin.EdgeMS), near(e.Origin.SkewMS)
+	for i := range e.Samples {
+		s := &e.Samples[i]
+		s.AtMS, s.EdgeMS, s.DeviceMS = near(s.AtMS), near(s.EdgeMS), near(s.DeviceMS)
+	}
+	for i := range e.Events {
+		v := &e.Events[i]
+		v.AtMS, v.EdgeMS, v.DeviceMS = near(v.AtMS), near(v.EdgeMS), near(v.DeviceMS)
 	}
 }
 
@@ -31,24 +48,41 @@ func putTransitionRight(x ticket.Transition, o telemetry.Origin) ticket.Transiti
 	return x
 }
 
-// bringNear moves what a clock that nobody knows dates before all that a store
-// takes, such as a box that begins each life in 1970: together, with their
-// distances, the newest to nowMS. They carry the mark of such a clock.
-func bringNear(samples []telemetry.Sample, events []telemetry.Event, nowMS int64) {
-	newest := int64(math.MinInt64)
-	for i := range samples {
-		newest = max(newest, samples[i].AtMS)
+// place gives works the times under which they are stored, which depend on
+// nothing but them and what was decided durably: never on when they come. It
+// returns those that may be stored now. What still lies ahead was measured
+// against a clock of the cloud that has been set back since, or is a lie: it
+// gets no Receipt and waits at its edge until its time has come.
+func (l *lane) place(ctx context.Context, works []*work) (now []*work) {
+	if !l.series {
+		return works
 	}
-	for i := range events {
-		newest = max(newest, events[i].AtMS)
+	nowMS := clock.NowMS(l.o.Clock)
+	if !l.until(ctx, "deciding about clocks", func() error { return l.moves.learn(ctx, l.o.InTx, works, nowMS) }) {
+		return nil
 	}
-	if newest >= nowMS-telemetry.OldestAgeMS {
-		return
+	for _, w := range works {
+		l.moves.move(w)
+		if aheadMS := w.newestMS() - nowMS; aheadMS > telemetry.NewestAheadMS {
+			l.count(w.message, resultAhead)
+			l.o.Log.Error("an envelope lies in the future, its edge keeps it: compare the clocks",
+				"estate", w.Estate, "edge", w.Edge, "sequences", w.Sequences, "ahead_ms", aheadMS)
+			continue
+		}
+		now = append(now, w)
 	}
-	for i := range samples {
-		samples[i].AtMS += nowMS - newest
+	return now
+}
+
+// newestMS is the latest time of w's samples and events, far in the past if
+// there are none.
+func (w *work) newestMS() int64 {
+	newest := int64(-farMS)
+	for i := range w.Samples {
+		newest = max(newest, w.Samples[i].AtMS)
 	}
-	for i := range events {
-		events[i].AtMS += nowMS - newest
+	for i := range w.Events {
+		newest = max(newest, w.Events[i].AtMS)
 	}
+	return newest
 }

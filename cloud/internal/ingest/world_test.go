@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -38,6 +40,17 @@ type world struct {
 	refuse    func(ticket.Transition) error
 	fault     func(point string) error // asked at each step; an error is a failure there
 	publishes int
+	clock     wrongClock
+}
+
+// wrongClock is a cloud's wall clock that somebody sets.
+type wrongClock struct {
+	clock.Clock
+	off *atomic.Int64 // ms
+}
+
+func (c wrongClock) Now() time.Time {
+	return c.Clock.Now().Add(time.Duration(c.off.Load()) * time.Millisecond)
 }
 
 // tables are what a transaction changes.
@@ -49,6 +62,8 @@ type tables struct {
 	events      map[string]int
 	gaps        map[string]bool
 	sessions    map[string]string // predecessor: session
+	moves       map[ingest.BootID][]ingest.ClockMove
+	days        map[string]ingest.ClockDay // by device
 }
 
 type place struct {
@@ -58,10 +73,11 @@ type place struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, series: map[place]float64{}, receipts: map[topic.Uplink][]envelope.Receipt{},
+		t: t, clock: wrongClock{clock.NewSystem(), new(atomic.Int64)}, series: map[place]float64{}, receipts: map[topic.Uplink][]envelope.Receipt{},
 		tables: tables{
 			ledger: map[ingest.LogID]envelope.RangeSet{}, transitions: map[string]int{},
 			events: map[string]int{}, gaps: map[string]bool{}, sessions: map[string]string{},
+			moves: map[ingest.BootID][]ingest.ClockMove{}, days: map[string]ingest.ClockDay{},
 		},
 	}
 }
@@ -70,6 +86,7 @@ func (t tables) clone() tables {
 	return tables{
 		maps.Clone(t.ledger), maps.Clone(t.transitions), slices.Clone(t.order), slices.Clone(t.behind),
 		maps.Clone(t.events), maps.Clone(t.gaps), maps.Clone(t.sessions),
+		maps.Clone(t.moves), maps.Clone(t.days),
 	}
 }
 
@@ -154,6 +171,26 @@ func (tx *memoryTx) SaveGaps(_ context.Context, id ingest.LogID, gs []envelope.G
 	return nil
 }
 
+func (tx *memoryTx) ClockMoves(_ context.Context, id ingest.BootID) ([]ingest.ClockMove, error) {
+	return tx.moves[id], tx.w.at("moves")
+}
+
+func (tx *memoryTx) SaveClockMove(_ context.Context, id ingest.BootID, n int, m ingest.ClockMove) error {
+	if len(tx.moves[id]) != n {
+		tx.w.t.Errorf("decision %d after %d", n, len(tx.moves[id]))
+	}
+	tx.moves[id] = append(slices.Clone(tx.moves[id]), m)
+	return nil
+}
+
+func (tx *memoryTx) AddClockDays(_ context.Context, days []ingest.ClockDay) error {
+	for _, d := range days {
+		d.Samples += tx.days[d.Device].Samples
+		tx.days[d.Device] = d
+	}
+	return nil
+}
+
 func (tx *memoryTx) SaveHello(_ context.Context, h envelope.Hello, _ int64) error {
 	if other, ok := tx.sessions[h.Previous]; ok && other != h.Session {
 		return ingest.ErrClone
@@ -217,7 +254,7 @@ func (w *world) start() *collector {
 	w.t.Helper()
 	c := &collector{latest: series.NewLatest(), metrics: prometheus.NewRegistry()}
 	c.Ingest = ingest.New(ingest.Options{
-		InTx: w.inTx, Series: w, Latest: c.latest, Publisher: w, Clock: clock.NewSystem(),
+		InTx: w.inTx, Series: w, Latest: c.latest, Publisher: w, Clock: w.clock,
 		Log: slog.New(slog.DiscardHandler), Metrics: c.metrics,
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())

@@ -90,27 +90,3 @@ func Name(kind, metric string) string {
 	}
 	return clean
 }
-
-// Bound brings the times of batches that lie ahead of the cloud's clock back
-// to it, in place, and marks them ReceiveTime. An edge has already bound its
-// devices' times to its own clock, so what is still ahead here is the edge's
-// clock: its Samples move together, the newest to nowMS, and keep their
-// distances. Times that are too old stay; Check refuses them.
-func Bound(batches []Batch, nowMS int64) {
-	for _, b := range batches {
-		newest := int64(math.MinInt64)
-		for i := range b.Samples {
-			newest = max(newest, b.Samples[i].AtMS)
-		}
-		if newest <= nowMS+NewestAheadMS {
-			continue
-		}
-		ahead := newest - nowMS
-		for i := range b.Samples {
-			if s := &b.Samples[i]; s.AtMS > nowMS+NewestAheadMS {
-				s.AtMS -= ahead
-				s.Marks |= telemetry.ReceiveTime
-			}
-		}
-	}
-}

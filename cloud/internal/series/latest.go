@@ -30,7 +30,7 @@ func (l *Latest) Load(all []Newest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range all {
-		l.takeLocked(all[i].Estate, all[i].Edge, &all[i].Sample)
+		l.takeLocked(all[i].Estate, all[i].Edge, 0, &all[i].Sample)
 	}
 }
 
@@ -46,12 +46,12 @@ func (l *Latest) Observe(batches []Batch) {
 				!CleanLabel(s.Key.Device) || !CleanLabel(s.Key.Metric) {
 				continue
 			}
-			l.takeLocked(b.Estate, b.Edge, s)
+			l.takeLocked(b.Estate, b.Edge, b.ReceivedMS, s)
 		}
 	}
 }
 
-func (l *Latest) takeLocked(estate, edge string, s *telemetry.Sample) {
+func (l *Latest) takeLocked(estate, edge string, receivedMS int64, s *telemetry.Sample) {
 	id := deviceID{estate, s.Key.Device}
 	metrics := l.devices[id]
 	if metrics == nil {
@@ -61,7 +61,7 @@ func (l *Latest) takeLocked(estate, edge string, s *telemetry.Sample) {
 	if old, ok := metrics[s.Key.Metric]; ok && s.AtMS <= old.AtMS {
 		return
 	}
-	metrics[s.Key.Metric] = Newest{Estate: estate, Edge: edge, Sample: *s}
+	metrics[s.Key.Metric] = Newest{Estate: estate, Edge: edge, ReceivedMS: receivedMS, Sample: *s}
 }
 
 // Of returns the newest Sample of every metric of a device, by metric.

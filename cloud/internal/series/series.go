@@ -23,7 +23,9 @@ import (
 // Batch is what one edge sends together.
 type Batch struct {
 	Estate, Edge string
-	Samples      []telemetry.Sample
+	// ReceivedMS is when it came, by the cloud's clock; 0 if that is not known.
+	ReceivedMS int64
+	Samples    []telemetry.Sample
 }
 
 // Selector names the series of one metric of one device. Estate, Device and
@@ -48,6 +50,9 @@ type Point struct {
 // Newest is the newest Sample of one series.
 type Newest struct {
 	Estate, Edge string
+	// ReceivedMS is when it came, by the cloud's clock. No Store keeps it: 0
+	// of what came before the collector's start.
+	ReceivedMS int64
 	telemetry.Sample
 }
 

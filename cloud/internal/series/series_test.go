@@ -75,25 +75,6 @@ func TestName(t *testing.T) {
 	}
 }
 
-func TestBoundMovesAFastClockBackAndKeepsDistances(t *testing.T) {
-	t.Parallel()
-	fast := series.Batch{Edge: "fast", Samples: []telemetry.Sample{
-		temp(now-day, 1), temp(now+3_600_000, 2), temp(now+3_601_000, 3),
-	}}
-	fine := series.Batch{Edge: "fine", Samples: []telemetry.Sample{temp(now+200_000, 4)}}
-	series.Bound([]series.Batch{fast, fine}, now)
-	var got []int64
-	for _, s := range append(fast.Samples, fine.Samples...) {
-		got = append(got, s.AtMS-now)
-	}
-	if d := cmp.Diff([]int64{-day, -1000, 0, 200_000}, got); d != "" {
-		t.Error(d)
-	}
-	if fast.Samples[0].Marks != 0 || !fast.Samples[1].Marks.Has(telemetry.ReceiveTime) || fine.Samples[0].Marks != 0 {
-		t.Error("only what was moved is marked")
-	}
-}
-
 // Buckets agree with the plain definition, whatever the order.
 func TestBucketsAreMinMeanMax(t *testing.T) {
 	t.Parallel()
