@@ -61,7 +61,7 @@ type Options struct {
 	Now func() time.Time
 	Log *slog.Logger
 	// SegmentBytes is the size of a segment of the logs and of the blocks; 0:
-	// the library's 128 and 512 MiB.
+	// the library's 128 MiB for the logs, 32 MiB for the blocks.
 	SegmentBytes int
 }
 
@@ -105,11 +105,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// blockFile bounds the files of a block. The library allocates one of full size
+// before it writes a block, also the block of late samples that every start
+// makes: with its own 512 MiB a store could not be opened on a disk with less
+// room than that.
+const blockFile = 32 << 20
+
 func libraryOptions(o Options) *tsdb.Options {
 	t := tsdb.DefaultOptions()
 	t.RetentionDuration = o.Retention.Milliseconds()
 	t.MaxBlockDuration = max(t.MinBlockDuration, min(t.RetentionDuration/10, (31*24*time.Hour).Milliseconds()))
 	t.OutOfOrderTimeWindow = window
+	t.MaxBlockChunkSegmentSize = blockFile
 	if o.SegmentBytes > 0 {
 		t.WALSegmentSize = o.SegmentBytes
 		t.MaxBlockChunkSegmentSize = int64(o.SegmentBytes)
