@@ -163,13 +163,14 @@ func (d *Daemon) Running() bool {
 	return d.cmd != nil && d.state == nil
 }
 
-// PID returns the running daemon's process id; under a wrapper that of the
-// wrapper's first child, 0 until there is one.
+// PID returns the running daemon's process id; under a wrapper that has not
+// become the daemon itself, that of the wrapper's first child, 0 until there
+// is one.
 func (d *Daemon) PID() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	pid := d.cmd.Process.Pid
-	if len(d.Spec.Wrap) == 0 {
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); len(d.Spec.Wrap) == 0 || err == nil && filepath.Base(exe) == filepath.Base(d.Spec.Bin) {
 		return pid
 	}
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))

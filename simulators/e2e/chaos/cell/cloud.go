@@ -2,7 +2,6 @@ package cell
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,15 +10,11 @@ import (
 	"testing"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/telemetry"
 	"github.com/linshao/linshao/protocol/ticket"
-	"github.com/linshao/linshao/protocol/topic"
 	"github.com/linshao/linshao/simulators/e2e/api"
 	"github.com/linshao/linshao/simulators/e2e/daemon"
-	"github.com/linshao/linshao/simulators/mqttdial"
 )
 
 // Cloud is one collector alone, with one edge's credential.
@@ -101,132 +96,6 @@ func field(block, key string) string {
 		rest = rest[:i]
 	}
 	return strings.Trim(rest, `"' `)
-}
-
-// Feed is an edge that sends what it is told and counts Receipts. One
-// goroutine uses it.
-type Feed struct {
-	link     *mqttdial.Link
-	name     topic.Uplink
-	epoch    string
-	session  string
-	next     map[envelope.Log]envelope.Sequence
-	receipts chan envelope.Receipt
-}
-
-// NewFeed returns an edge with an epoch of its own.
-func NewFeed() *Feed {
-	return &Feed{
-		name: topic.Uplink{Estate: Estate, Edge: Edge}, epoch: string(ticket.NewID(time.Now())),
-		next: map[envelope.Log]envelope.Sequence{}, receipts: make(chan envelope.Receipt, 1024),
-	}
-}
-
-// Connect opens a connection to a collector and says hello.
-func (f *Feed) Connect(ctx context.Context, c *Cloud) error {
-	link, err := mqttdial.Open(ctx, mqttdial.Options{
-		URL: "tcp://" + c.MQTT, ClientID: Estate + "." + Edge, Username: c.user, Password: c.secret,
-		WillTopic: f.name.Status(), KeepAlive: 5 * time.Second,
-	})
-	if err != nil {
-		return err
-	}
-	f.link = link
-	previous := f.session
-	f.session = string(ticket.NewID(time.Now()))
-	hello, err := envelope.EncodeHello(envelope.Hello{
-		Schema: envelope.SchemaVersion, Estate: Estate, Edge: Edge, Version: "cell", Epoch: f.epoch,
-		Session: f.session, Previous: previous, Boot: f.epoch, EdgeMS: time.Now().UnixMilli(), ClockTrusted: true,
-		Devices: devices(),
-	})
-	if err != nil {
-		return err
-	}
-	for _, t := range []mqtt.Token{
-		link.Subscribe(f.name.Receipt(), 1, f.hear), link.Publish(f.name.Hello(), 1, false, hello),
-	} {
-		if err := mqttdial.Await(ctx, t); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Meters are the devices that Numbered may speak of.
-func Meters() []string { return []string{"meter-1", "meter-2", "meter-3", "meter-4"} }
-
-func devices() (out []envelope.Device) {
-	for _, m := range Meters() {
-		out = append(out, envelope.Device{ID: m, Kind: "meter", Profile: "meter", Points: []envelope.Point{{Metric: "count"}}})
-	}
-	return out
-}
-
-// Close drops the connection.
-func (f *Feed) Close() {
-	if f.link != nil {
-		f.link.Cut()
-		f.link.Close()
-	}
-}
-
-func (f *Feed) hear(_ mqtt.Client, m mqtt.Message) {
-	if r, err := envelope.DecodeReceipt(m.Payload()); err == nil {
-		f.receipts <- r
-	}
-}
-
-// Send sends one Envelope of each content and waits until all have Receipts.
-// It returns how many are stored.
-func (f *Feed) Send(ctx context.Context, contents ...envelope.Record) (stored int, err error) {
-	waits := map[string]bool{}
-	for _, r := range contents {
-		log, lane := envelope.Samples, envelope.LaneLive
-		if len(r.Transitions) > 0 {
-			log, lane = envelope.Alarm, envelope.LaneAlarm
-		}
-		f.next[log]++
-		r.Origin = telemetry.Origin{Boot: f.epoch, EdgeMS: time.Now().UnixMilli(), ClockTrusted: true}
-		b, err := envelope.Encode(envelope.Envelope{
-			Schema: envelope.SchemaVersion, Estate: Estate, Edge: Edge, Epoch: f.epoch, Log: log, Lane: lane, Head: f.next[log],
-			Sequences: []envelope.Range{{First: f.next[log], Last: f.next[log]}}, Record: r,
-		})
-		if err != nil {
-			return 0, err
-		}
-		waits[fmt.Sprint(log, f.next[log])] = true
-		f.link.Publish(f.name.Up(string(lane)), 1, false, b)
-	}
-	limit := time.NewTimer(answerWithin)
-	defer limit.Stop()
-	for len(waits) > 0 {
-		select {
-		case r := <-f.receipts:
-			stored += settleWaiting(waits, r)
-		case <-f.link.Lost:
-			return stored, fmt.Errorf("connection lost after %d Receipts", stored)
-		case <-limit.C:
-			return stored, fmt.Errorf("%w for %v", ErrHung, waits)
-		case <-ctx.Done():
-			return stored, ctx.Err()
-		}
-	}
-	return stored, nil
-}
-
-// settleWaiting takes what a Receipt covers out of waits and returns how many
-// were stored.
-func settleWaiting(waits map[string]bool, r envelope.Receipt) (stored int) {
-	for _, q := range r.Sequences {
-		for n := q.First; n <= q.Last; n++ {
-			k := fmt.Sprint(r.Log, n)
-			if waits[k] && r.Verdict == envelope.Stored {
-				stored++
-			}
-			delete(waits, k)
-		}
-	}
-	return stored
 }
 
 // Numbered is a record of n numbered samples of one device.

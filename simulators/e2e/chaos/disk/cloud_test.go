@@ -143,7 +143,7 @@ func (e *cloudImages) judge(on *cell.Cloud, c cut) {
 	bad := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	e.serve(on, c, bad)
 	on.Daemon.Kill()
-	e.whole(on, bad)
+	whole(e.r, on, bad)
 	for _, why := range broken {
 		e.r.Violation("%s: %s", c.name, why)
 	}
@@ -168,7 +168,7 @@ func (e *cloudImages) serve(on *cell.Cloud, c cut, bad func(string, ...any)) {
 	e.r.Count("images", 1)
 	e.r.Count("cloud_images", 1)
 	n, _ := slices.BinarySearchFunc(e.receipts, c.at, func(r cell.Receipted, at int) int { return cmp.Compare(r.At, at) })
-	if lost := missing(e.t, on, e.receipts[:n]); len(lost) > 0 {
+	if lost := missing(e.t, on, envelopes(e.receipts[:n])); len(lost) > 0 {
 		bad("%d things had a Receipt and are gone, such as %s; the image: %s", len(lost), lost[0], c.im)
 	}
 	e.r.Count("receipts_checked", n)
@@ -185,7 +185,7 @@ func (e *cloudImages) serve(on *cell.Cloud, c cut, bad func(string, ...any)) {
 }
 
 // whole checks the database file by SQLite's own tool.
-func (e *cloudImages) whole(on *cell.Cloud, bad func(string, ...any)) {
+func whole(r *row.Row, on *cell.Cloud, bad func(string, ...any)) {
 	files, err := filepath.Glob(filepath.Join(on.Data, "*.db"))
 	if err != nil || len(files) == 0 {
 		bad("no database: %v", err)
@@ -195,12 +195,19 @@ func (e *cloudImages) whole(on *cell.Cloud, bad func(string, ...any)) {
 		if err != nil || strings.TrimSpace(string(out)) != "ok" {
 			bad("%s: %v %s", filepath.Base(f), err, out)
 		}
-		e.r.Count("integrity_checks", 1)
+		r.Count("integrity_checks", 1)
 	}
 }
 
+func envelopes(rs []cell.Receipted) (out []envelope.Envelope) {
+	for _, r := range rs {
+		out = append(out, r.Envelope)
+	}
+	return out
+}
+
 // missing are the contents of Envelopes that a collector does not show.
-func missing(t *testing.T, on *cell.Cloud, rs []cell.Receipted) (out []string) {
+func missing(t *testing.T, on *cell.Cloud, es []envelope.Envelope) (out []string) {
 	held := map[string]map[int64]float64{}
 	tickets, err := on.API.Tickets(t.Context(), "estate="+cell.Estate)
 	if err != nil {
@@ -216,7 +223,7 @@ func missing(t *testing.T, on *cell.Cloud, rs []cell.Receipted) (out []string) {
 	now := time.Now().UnixMilli()
 	for _, d := range cell.Meters() {
 		points, err := on.API.Series(t.Context(), cell.Estate+":"+d, "count", now-4*3600_000, now+60_000)
-		if err != nil && len(rs) > 0 {
+		if err != nil && len(es) > 0 {
 			return []string{err.Error()}
 		}
 		held[d] = map[int64]float64{}
@@ -226,8 +233,8 @@ func missing(t *testing.T, on *cell.Cloud, rs []cell.Receipted) (out []string) {
 			}
 		}
 	}
-	for _, r := range rs {
-		out = append(out, lacks(r.Envelope, held, ids)...)
+	for _, e := range es {
+		out = append(out, lacks(e, held, ids)...)
 	}
 	return out
 }

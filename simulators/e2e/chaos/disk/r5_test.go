@@ -56,49 +56,65 @@ func mountable(t *testing.T, dir string) error {
 // fillable is an edge on a small file system of its own.
 type fillable struct {
 	*cell.Cell
-	disk string
+	smallDisk
 }
 
 func newFillable(t *testing.T, dir string) *fillable {
 	t.Helper()
-	disk := filepath.Join(dir, "disk")
-	must(t, os.MkdirAll(disk, 0o700))
-	f := &fillable{disk: disk, Cell: cell.New(t, dir, cell.Options{
-		Gates: 2 + manyAlarms/3, Data: filepath.Join(disk, "data"), Extra: "outbox: {max_bytes: 32MiB, min_free: 0}\n",
-	})}
-	t.Cleanup(func() {
-		f.Edge.Kill()
-		_ = syscall.Unmount(disk, syscall.MNT_DETACH) // not mounted is as good
+	f := &fillable{smallDisk: newSmallDisk(t, dir)}
+	f.Cell = cell.New(t, dir, cell.Options{
+		Gates: 2 + manyAlarms/3, Data: f.data(), Extra: "outbox: {max_bytes: 32MiB, min_free: 0}\n",
 	})
 	return f
 }
 
-// mount gives the edge a fresh disk.
-func (f *fillable) mount(size int) error {
-	_ = syscall.Unmount(f.disk, syscall.MNT_DETACH) // there is none the first time
-	return syscall.Mount("tmpfs", f.disk, "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", size))
+// smallDisk is where a small file system is mounted.
+type smallDisk string
+
+// newSmallDisk makes the place; it is unmounted when the test ends, after
+// every daemon that is made later.
+func newSmallDisk(t *testing.T, dir string) smallDisk {
+	t.Helper()
+	d := smallDisk(filepath.Join(dir, "disk"))
+	must(t, os.MkdirAll(string(d), 0o700))
+	t.Cleanup(func() { _ = syscall.Unmount(string(d), syscall.MNT_DETACH) }) // not mounted is as good
+	return d
+}
+
+// data is the data folder of a daemon on the disk.
+func (d smallDisk) data() string { return filepath.Join(string(d), "data") }
+
+// mount makes it a fresh disk.
+func (d smallDisk) mount(size int) error {
+	_ = syscall.Unmount(string(d), syscall.MNT_DETACH) // there is none the first time
+	return syscall.Mount("tmpfs", string(d), "tmpfs", 0, fmt.Sprintf("size=%d,mode=700", size))
 }
 
 // fill leaves spare bytes of the disk free.
-func (f *fillable) fill(spare int64) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(f.disk, &st); err != nil {
-		return err
-	}
-	ballast, err := os.Create(filepath.Join(f.disk, "ballast"))
+func (d smallDisk) fill(spare int64) error {
+	ballast, err := os.Create(filepath.Join(string(d), "ballast"))
 	if err != nil {
 		return err
 	}
 	defer ballast.Close()
-	free := int64(st.Bavail) * int64(st.Bsize) //nolint:unconvert // the types differ between systems
-	if free -= spare; free <= 0 {
-		return nil
+	for {
+		var st syscall.Statfs_t
+		if err := syscall.Statfs(string(d), &st); err != nil {
+			return err
+		}
+		free := int64(st.Bavail)*int64(st.Bsize) - spare //nolint:unconvert // the types differ between systems
+		if free <= 0 {
+			return nil
+		}
+		// The daemon may take some of it meanwhile.
+		if err := syscall.Fallocate(int(ballast.Fd()), 0, 0, free); !errors.Is(err, syscall.ENOSPC) {
+			return err
+		}
 	}
-	return syscall.Fallocate(int(ballast.Fd()), 0, 0, free)
 }
 
-func (f *fillable) empty() error {
-	err := os.Remove(filepath.Join(f.disk, "ballast"))
+func (d smallDisk) empty() error {
+	err := os.Remove(filepath.Join(string(d), "ballast"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
