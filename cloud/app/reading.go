@@ -70,6 +70,18 @@ func (r reading) DevicesNamed(ctx context.Context, scope access.Scope, id string
 	return r.store.Read().DevicesNamed(ctx, scope, id)
 }
 
+func (r reading) ClockDays(ctx context.Context, estate, device string, limit int) ([]console.ClockDay, error) {
+	days, err := r.store.Read().ClockDays(ctx, estate, device, limit)
+	out := make([]console.ClockDay, len(days))
+	for i, d := range days {
+		out[i] = console.ClockDay{
+			DayMS: d.DayMS, Samples: d.Samples, Corrected: d.Corrected, Untrusted: d.Untrusted, Disbelieved: d.Disbelieved, Late: d.Late,
+			MostMS: d.MostMS, FirstMS: d.FirstMS, LastMS: d.LastMS,
+		}
+	}
+	return out, err
+}
+
 func (r reading) Tickets(ctx context.Context, q console.TicketQuery) ([]console.TicketRow, string, error) {
 	rows, next, err := listed(r.store.Read().Tickets(ctx, db.TicketQuery{
 		Page: pageOf(q.Query), States: q.States, Severities: q.Severities, Assignee: q.Assignee, Device: q.Device, WithLog: q.WithLog,

@@ -44,6 +44,8 @@ type DeviceView struct {
 	Profile  string      `json:"profile"`
 	Location string      `json:"location"`
 	Points   []PointView `json:"points"`
+	// Clock is told where one device is read.
+	Clock []ClockDayView `json:"clock,omitempty" doc:"Days on which times were odd, newest first, at most 31; only when one device is read"`
 }
 
 // PointView is one quantity of a device.
@@ -62,11 +64,12 @@ type LatestView struct {
 	Unit    string     `json:"unit"`
 	Quality string     `json:"quality" enum:"good,uncertain,bad"`
 	Reason  string     `json:"reason,omitempty"`
-	// DeviceAt and EdgeAt are kept in memory only: null after a restart of
-	// the collector until the device reports again.
-	DeviceAt *time.Time `json:"device_at" doc:"What the device's clock said; null if it said nothing"`
-	EdgeAt   *time.Time `json:"edge_at" doc:"What the gateway's clock said when it took the value"`
-	Marks    []string   `json:"marks" doc:"How at came to be: receive_time, clock_untrusted, historical, nudged, clock_corrected"`
+	// DeviceAt, EdgeAt and ReceivedAt are kept in memory only: null after a
+	// restart of the collector until the device reports again.
+	DeviceAt   *time.Time `json:"device_at" doc:"What the device's clock said; null if it said nothing, and after a restart of the collector until the device reports again"`
+	EdgeAt     *time.Time `json:"edge_at" doc:"What the gateway's clock said when it took the value; null like device_at"`
+	ReceivedAt *time.Time `json:"received_at" doc:"When the collector took it; null like device_at"`
+	Marks      []string   `json:"marks" doc:"How at came to be: receive_time, clock_untrusted, historical, nudged, clock_corrected"`
 }
 
 // marksOf names the facts about a time.
@@ -105,10 +108,7 @@ func (c *Console) registerFleet() {
 			return pageOf(list, next, deviceView), err
 		})
 	register(c, huma.Operation{OperationID: "get-device", Method: http.MethodGet, Path: "/api/v1/devices/{id}", Summary: "One device", Tags: tags},
-		func(ctx context.Context, in *DeviceInput) (*One[DeviceView], error) {
-			d, err := c.device(ctx, in.ID)
-			return &One[DeviceView]{deviceView(d)}, err
-		})
+		c.oneDevice)
 	register(c, huma.Operation{OperationID: "get-device-latest", Method: http.MethodGet, Path: "/api/v1/devices/{id}/latest", Summary: "The newest value of each metric", Tags: tags}, c.deviceLatest)
 }
 
@@ -203,7 +203,7 @@ func (c *Console) deviceLatest(ctx context.Context, in *DeviceInput) (*Page[Late
 	return pageOf(c.latest.Of(d.Estate, d.ID), "", func(n series.Newest) LatestView {
 		v := LatestView{
 			Metric: n.Key.Metric, At: z.maybe(n.AtMS), Text: n.Text, Unit: units[n.Key.Metric], Quality: n.Quality.String(), Reason: n.Reason,
-			DeviceAt: z.maybe(n.DeviceMS), EdgeAt: z.maybe(n.EdgeMS), Marks: marksOf(n.Marks),
+			DeviceAt: z.sayable(n.DeviceMS), EdgeAt: z.sayable(n.EdgeMS), ReceivedAt: z.maybe(n.ReceivedMS), Marks: marksOf(n.Marks),
 		}
 		if n.Text == "" && n.Quality != telemetry.Bad && !math.IsNaN(n.Value) && !math.IsInf(n.Value, 0) {
 			v.Value = &n.Value

@@ -32,7 +32,7 @@ func TestTheLatestValueTellsAllItsTimes(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	got := w.ask("GET", "/api/v1/devices/sunrise:lift-1/latest", w.token(access.Viewer, "sunrise"), nil).Body.String()
-	for _, want := range []string{`"device_at":"2026-`, `"edge_at":"2026-`, `"marks":["receive_time","clock_corrected"]`} {
+	for _, want := range []string{`"device_at":"2026-`, `"edge_at":"2026-`, `"received_at":"2026-`, `"marks":["receive_time","clock_corrected"]`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in %s", want, got)
 		}

@@ -57,6 +57,14 @@ type Loss struct {
 	LastMS       int64
 }
 
+// ClockDay sums up what was odd about the times of a device's samples that
+// came on the day (UTC) that begins at DayMS.
+type ClockDay struct {
+	DayMS                                            int64
+	Samples, Corrected, Untrusted, Disbelieved, Late int64
+	MostMS, FirstMS, LastMS                          int64
+}
+
 // Due holds the instants a ticket's clocks end at, in Unix ms, 0 for none.
 type Due struct{ AcceptByMS, ArriveByMS, ResolveByMS, FeedbackByMS int64 }
 
@@ -78,6 +86,9 @@ type Fleet interface {
 	Devices(ctx context.Context, q Query) ([]fleet.Device, string, error)
 	// DevicesNamed returns every device with this id in the estates of scope.
 	DevicesNamed(ctx context.Context, scope access.Scope, id string) ([]fleet.Device, error)
+	// ClockDays lists the days on which a device's times were odd, newest
+	// first, at most limit.
+	ClockDays(ctx context.Context, estate, device string, limit int) ([]ClockDay, error)
 	Estate(ctx context.Context, id string) (fleet.Estate, bool, error)
 }
 

@@ -166,6 +166,15 @@ func (f fleetOf) Edges(_ context.Context, q console.Query) ([]fleet.Edge, string
 	return pick([]fleet.Edge{{ID: "e1", Estate: "sunrise", LastSeenMS: nowMS}, {ID: "e1", Estate: "heping"}}, func(e fleet.Edge) bool { return sees(q, e.Estate, "", "") })
 }
 
+func (f fleetOf) ClockDays(_ context.Context, estate, device string, limit int) ([]console.ClockDay, error) {
+	if estate != "sunrise" || device != "lift-1" || limit < 1 {
+		return nil, nil
+	}
+	return []console.ClockDay{
+		{DayMS: nowMS - nowMS%86_400_000, Samples: 7, Corrected: 5, Late: 2, MostMS: 31_536_000_000, FirstMS: nowMS, LastMS: 1 << 52},
+	}, nil
+}
+
 func (f fleetOf) Losses(_ context.Context, q console.Query) ([]console.Loss, error) {
 	all, _, err := pick([]console.Loss{{Estate: "sunrise", Edge: "e1", Gaps: 2, Records: 1200, LastMS: nowMS}, {Estate: "heping", Edge: "e1", Gaps: 1}}, func(l console.Loss) bool { return sees(q, l.Estate, "", "") })
 	return all, err
@@ -336,7 +345,7 @@ func (w *town) Range(_ context.Context, sel series.Selector, fromMS, _, stepMS i
 
 // Of implements console.Latest.
 func (w *town) Of(estate, device string) []series.Newest {
-	return []series.Newest{{Estate: estate, Edge: "e1", Sample: telemetry.Sample{Key: telemetry.SeriesKey{Device: device, Kind: "elevator", Metric: "speed"}, AtMS: nowMS, DeviceMS: nowMS - 3600_000, EdgeMS: nowMS + 1000, Marks: telemetry.ReceiveTime | telemetry.ClockCorrected, Value: 1.5}}}
+	return []series.Newest{{Estate: estate, Edge: "e1", ReceivedMS: nowMS + 2000, Sample: telemetry.Sample{Key: telemetry.SeriesKey{Device: device, Kind: "elevator", Metric: "speed"}, AtMS: nowMS, DeviceMS: nowMS - 3600_000, EdgeMS: nowMS + 1000, Marks: telemetry.ReceiveTime | telemetry.ClockCorrected, Value: 1.5}}}
 }
 
 type changesOf struct{ *town }

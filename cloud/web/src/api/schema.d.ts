@@ -719,6 +719,53 @@ export interface components {
             secret?: string;
             url?: string;
         };
+        ClockDayView: {
+            /**
+             * Format: int64
+             * @description Moved by what is known of the gateway's clock
+             */
+            corrected: number;
+            /**
+             * Format: date
+             * @description When they came, a day of UTC
+             */
+            day: string;
+            /**
+             * Format: int64
+             * @description The device said a time that cannot be; the gateway's counts
+             */
+            disbelieved: number;
+            /**
+             * Format: date-time
+             * @description The earliest original time
+             */
+            first_at: string | null;
+            /**
+             * Format: date-time
+             * @description The latest original time
+             */
+            last_at: string | null;
+            /**
+             * Format: int64
+             * @description Older than the newest that was there
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Largest distance between the original time and the stored one
+             */
+            most_ms: number;
+            /**
+             * Format: int64
+             * @description With at least one of the reasons
+             */
+            samples: number;
+            /**
+             * Format: int64
+             * @description Nobody vouched for the gateway's clock
+             */
+            untrusted: number;
+        };
         Cookie: {
             Domain: string;
             /** Format: date-time */
@@ -760,6 +807,8 @@ export interface components {
             track?: string;
         };
         DeviceView: {
+            /** @description Days on which times were odd, newest first, at most 31; only when one device is read */
+            clock?: components["schemas"]["ClockDayView"][] | null;
             /** @description unique within its estate */
             device: string;
             edge: string;
@@ -854,12 +903,12 @@ export interface components {
             at: string | null;
             /**
              * Format: date-time
-             * @description What the device's clock said; null if it said nothing
+             * @description What the device's clock said; null if it said nothing, and after a restart of the collector until the device reports again
              */
             device_at: string | null;
             /**
              * Format: date-time
-             * @description What the gateway's clock said when it took the value
+             * @description What the gateway's clock said when it took the value; null like device_at
              */
             edge_at: string | null;
             /** @description How at came to be: receive_time, clock_untrusted, historical, nudged, clock_corrected */
@@ -868,6 +917,11 @@ export interface components {
             /** @enum {string} */
             quality: "good" | "uncertain" | "bad";
             reason?: string;
+            /**
+             * Format: date-time
+             * @description When the collector took it; null like device_at
+             */
+            received_at: string | null;
             text?: string;
             unit: string;
             /**

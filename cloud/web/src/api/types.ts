@@ -10,6 +10,7 @@ export type Delivery = Schemas['DeliveryView'];
 export type Device = Schemas['DeviceView'];
 export type Point = Schemas['PointView'];
 export type Latest = Schemas['LatestView'];
+export type ClockDay = Schemas['ClockDayView'];
 export type Series = Schemas['SeriesView'];
 export type Edge = Schemas['EdgeView'];
 export type Gap = Schemas['GapView'];

@@ -2,12 +2,14 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, ask } from '../../api/client';
 import type { Device, Latest } from '../../api/types';
 import { t, word } from '../../i18n';
+import { cloudNow } from '../../time/clock';
 import { ms } from '../../time/instant';
 import { Empty } from '../../ui/Empty';
 import { failureText } from '../../ui/failureText';
 import { Mark } from '../../ui/Mark';
 import { estateName } from '../session/estates';
 import { unresolved } from '../tickets/store';
+import { ClockDays, Marks } from './Marks';
 import { ago, ReachMark } from './Reach';
 import { SeriesChart } from './SeriesChart';
 import { latest } from './store';
@@ -48,6 +50,7 @@ function Known({ device: d }: { device: Device }) {
       <OpenTickets device={d} />
       {metric && <SeriesChart device={d} metric={metric} />}
       <ValueTable device={d} values={values ?? []} chosen={metric} onChoose={setChosen} />
+      <ClockDays days={d.clock ?? []} />
     </section>
   );
 }
@@ -87,6 +90,7 @@ interface TableProps {
 
 function ValueTable({ device, values, chosen, onChoose }: TableProps) {
   const point = new Map(device.points?.map((p) => [p.metric, p]));
+  const year = new Date(cloudNow()).getFullYear();
   return (
     <table class="values">
       <thead>
@@ -120,7 +124,10 @@ function ValueTable({ device, values, chosen, onChoose }: TableProps) {
                 {t(`quality.${v.quality}`)}
                 {v.reason && <span class="muted"> {v.reason}</span>}
               </td>
-              <td class="muted">{v.at ? ago(ms(v.at) ?? 0) : t('devices.never')}</td>
+              <td class="muted">
+                {v.at ? ago(ms(v.at) ?? 0) : t('devices.never')}
+                <Marks latest={v} year={year} />
+              </td>
             </tr>
           );
         })}

@@ -11,6 +11,7 @@ const value = (metric: string, v: number | null, ageMS = 0, quality: Latest['qua
   quality,
   device_at: null,
   edge_at: null,
+  received_at: null,
   marks: [],
 });
 
