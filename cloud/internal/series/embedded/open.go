@@ -20,8 +20,11 @@ const opens = 5
 
 // openLibrary opens it with nothing late in its memory.
 func openLibrary(ctx context.Context, o Options) (*tsdb.DB, *failures, error) {
+	if err := mendLogs(o.Dir, o.Log); err != nil {
+		return nil, nil, err
+	}
 	for range opens {
-		if err := errors.Join(replayWhole(o.Dir), dropHeads(o.Dir), fillHoles(o.Dir)); err != nil {
+		if err := errors.Join(replayWhole(o.Dir), dropHeads(o.Dir), fillHoles(o.Dir, o.Log)); err != nil {
 			return nil, nil, err
 		}
 		failed := newFailures()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/linshao/linshao/cloud/internal/series"
+	"github.com/linshao/linshao/cloud/internal/series/embedded"
 	"github.com/linshao/linshao/protocol/telemetry"
 )
 
@@ -132,6 +133,25 @@ func TestAHoleInALogIsFilled(t *testing.T) {
 	of := series.Selector{Estate: "garden", Device: "lift-1", Metric: "motor_temp"}
 	if ps, err := open(t, dir).Range(t.Context(), of, 0, noon.UnixMilli(), 0); err != nil || len(ps) != 2 {
 		t.Errorf("%d of 2 samples are there: %v", len(ps), err)
+	}
+}
+
+// A file that only looks like a segment is not filled up to.
+func TestAStrayNumberIsNoHole(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := open(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "wal", "20261122"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := embedded.Open(t.Context(), options(dir))
+	if err == nil {
+		t.Error("opened", s.Close())
+	}
+	if names, err := filepath.Glob(filepath.Join(dir, "wal", "*")); err != nil || len(names) > 10 {
+		t.Errorf("%d files: %v", len(names), err)
 	}
 }
 
