@@ -29,7 +29,7 @@ func (c *cloud) seriesOpener() func(context.Context) (series.Store, error) {
 	return func(ctx context.Context) (series.Store, error) {
 		return opened(embedded.Open(ctx, embedded.Options{
 			Dir: c.dir.Path("series"), Retention: time.Duration(c.cfg.Series.Retention), Now: c.o.Clock.Now, Log: log,
-			SegmentBytes: c.o.SeriesSegmentBytes,
+			SegmentBytes: c.o.SeriesSegmentBytes, Reserve: embedded.Reserve,
 		}))
 	}
 }

@@ -150,6 +150,8 @@ var (
 	ErrTooManyPoints = errors.New("too many points: ask for a shorter time or a longer step")
 	// ErrNotReady: the store is not open yet; try again.
 	ErrNotReady = errors.New("the series store is not open yet")
+	// ErrNoRoom: too little of the disk is free; try again.
+	ErrNoRoom = errors.New("too little room for samples on the disk")
 	// ErrBroken: the store cannot tell any more what is on disk. Close it
 	// and open it anew.
 	ErrBroken = errors.New("the series store must be opened anew")

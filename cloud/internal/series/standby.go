@@ -35,7 +35,7 @@ func NewStandby(open func(context.Context) (Store, error), opened func(context.C
 
 const (
 	firstRetry = 200 * time.Millisecond
-	lastRetry  = 10 * time.Second
+	lastRetry  = 2 * time.Second
 )
 
 // Run opens the Store, again whenever that fails or it breaks, and returns

@@ -24,6 +24,8 @@
 //   - it replays no sample of its log that is older than a block's end, though
 //     a block merged from late samples and others may end behind samples that
 //     are in the log only: every block is marked so that it replays all;
+//   - it panics, also on goroutines of its own, when it cannot write chunks that
+//     are to be mapped: samples are taken only while Options.Reserve is free;
 //   - another value at a time that is already there is silently ignored: the
 //     first stays.
 //
@@ -63,6 +65,9 @@ type Options struct {
 	// SegmentBytes is the size of a segment of the logs and of the blocks; 0:
 	// the library's 128 MiB for the logs, 32 MiB for the blocks.
 	SegmentBytes int
+	// Reserve is the room, in bytes, that must be left on the disk for samples
+	// to be taken; 0: none.
+	Reserve int64
 }
 
 // Store is a series.Store in a directory of this machine.
@@ -71,12 +76,15 @@ type Store struct {
 	engine *promql.Engine
 	now    func() time.Time
 	gap    float64
+	dir    string
 
-	mu     sync.Mutex // one group at a time; guards all below
-	refs   refCache
-	logs   [2]*tail // wal and wbl
-	failed *failures
-	broken error // set once; nothing is taken any more
+
+	mu      sync.Mutex // one group at a time; guards all below
+	reserve int64
+	refs    refCache
+	logs    [2]*tail // wal and wbl
+	failed  *failures
+	broken  error // set once; nothing is taken any more
 }
 
 var (
@@ -91,12 +99,15 @@ const window = series.OldestAgeMS + 2*series.NewestAheadMS
 // Open opens or makes the store in o.Dir. It replays the logs, which takes
 // about a second for each million samples of the last two hours.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	if err := checkRoom(o.Dir, o.Reserve); err != nil {
+		return nil, fmt.Errorf("open series store: %w", err)
+	}
 	db, failed, err := openLibrary(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("open series store: %w", err)
 	}
 	s := &Store{
-		db: db, engine: newEngine(o.Log), now: o.Now, failed: failed,
+		db: db, engine: newEngine(o.Log), now: o.Now, failed: failed, dir: o.Dir, reserve: o.Reserve,
 		gap: math.Float64frombits(value.StaleNaN), refs: newRefCache(),
 	}
 	if err := s.openLogs(o.Dir); err != nil {
@@ -133,6 +144,9 @@ func (s *Store) Append(ctx context.Context, batches []series.Batch) (series.Tall
 		return t, s.broken
 	}
 	if err := ctx.Err(); err != nil {
+		return t, err
+	}
+	if err := checkRoom(s.dir, s.reserve); err != nil {
 		return t, err
 	}
 	app := s.db.AppenderV2(ctx)

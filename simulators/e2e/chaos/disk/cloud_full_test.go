@@ -76,7 +76,7 @@ func (x *fullCloud) run() {
 	if x.limited {
 		x.Daemon.Spec.Wrap = []string{"prlimit", fmt.Sprintf("--fsize=%d:unlimited", mib+x.rng.IntN(3*mib)), "--"}
 	}
-	err := x.mount((64 + x.rng.IntN(64)) * mib)
+	err := x.mount((112 + x.rng.IntN(64)) * mib) // samples leave 64 MiB
 	if err == nil {
 		err = os.CopyFS(x.Data, os.DirFS(x.before))
 	}
@@ -110,7 +110,11 @@ func (x *fullCloud) serve() {
 		}
 	}
 	if !x.limited {
-		if err := x.fill(x.rng.Int64N(256 << 10)); err != nil {
+		spare := x.rng.Int64N(256 << 10)
+		if x.rng.IntN(4) == 0 {
+			spare = 40 * mib // no samples, but tickets
+		}
+		if err := x.fill(spare); err != nil {
 			x.bad("harness: %v", err)
 			return
 		}
