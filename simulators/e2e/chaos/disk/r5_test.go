@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/kit/chaos/row"
 	"github.com/linshao/linshao/simulators/e2e/chaos/cell"
 )
@@ -317,19 +319,26 @@ func (x *full) afterwards() {
 // newer samples, and the collector was told so.
 func (x *full) judge(held *cell.Ledger) {
 	gone := x.j.Missing(held)
-	if len(gone) == 0 {
+	if f, ok := untold(gone, held); ok {
+		x.bad("%v was acknowledged and is gone; the oldest that came is of %d, gaps %v", f, held.Oldest(), held.Lost())
 		return
 	}
-	told := false
-	for _, g := range held.Lost() {
-		told = told || g.Reason == "dropped_full"
-	}
-	oldest := held.Oldest()
+	x.r.Count("oldest_dropped_and_told", len(gone))
+}
+
+// untold is the first of what is gone that did not make room on a full disk, or
+// of which the collector was not told.
+func untold(gone []cell.Fact, held *cell.Ledger) (cell.Fact, bool) {
+	oldest, told := held.Oldest(), toldOfFull(held)
 	for _, f := range gone {
 		if !told || f.TS >= oldest {
-			x.bad("%v was acknowledged and is gone; the oldest that came is of %d, gaps %v", f, oldest, held.Lost())
-			return
+			return f, true
 		}
 	}
-	x.r.Count("oldest_dropped_and_told", len(gone))
+	return cell.Fact{}, false
+}
+
+// toldOfFull reports whether the collector was told that something made room.
+func toldOfFull(held *cell.Ledger) bool {
+	return slices.ContainsFunc(held.Lost(), func(g envelope.Gap) bool { return g.Reason == "dropped_full" })
 }
