@@ -79,7 +79,7 @@ func (c *cloud) startAdmin(ctx context.Context) error {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	o := ops{cfg: c.cfg, store: c.store, series: c.standby, clock: c.o.Clock, version: c.o.Version, log: c.log}
+	o := c.ops()
 	mux := http.NewServeMux()
 	serveOp(mux, "import", o.importPlan)
 	serveOp(mux, "user", o.addUser)

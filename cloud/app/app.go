@@ -155,6 +155,7 @@ func (c *cloud) start(ctx context.Context) error {
 		{"uplink", c.startUplink},
 		{"clock's shifts", c.followClock},
 		{"paging", c.startPaging},
+		{"backups", c.startBackups},
 		{"console", c.startHTTP},
 		{"admin socket", c.startAdmin},
 	} {
@@ -231,7 +232,7 @@ func (c *cloud) startUplink(ctx context.Context) error {
 	c.liveness = newLiveness(c.store, c.desk, c.o.Clock, c.log)
 	c.meter.liveness(c.liveness)
 	in := ingest.New(ingest.Options{
-		InTx: c.ingestInTx(), Series: c.standby, Latest: c.latest, Publisher: c.down, Clock: c.o.Clock,
+		InTx: c.ingestInTx(), Series: c.standby, Stored: c.standby, Latest: c.latest, Publisher: c.down, Clock: c.o.Clock,
 		Log: c.log.With("component", "ingest"), Metrics: c.meter.registry, Heard: c.liveness.hear,
 	})
 	gate := gatekeeper{c.door}

@@ -66,6 +66,9 @@ func (o ops) backup(ctx context.Context, r BackupRequest) (BackedUp, error) {
 	case err != nil:
 		return BackedUp{}, err
 	}
+	if err := readBack(ctx, r.File); err != nil {
+		return BackedUp{}, errors.Join(fmt.Errorf("read back what was written: %w", err), os.Remove(r.File))
+	}
 	told.Bytes = size
 	return told, o.noteBackup(m.MadeAt)
 }
@@ -83,6 +86,17 @@ func (o ops) copyAll(ctx context.Context, out io.Writer) (backup.Manifest, Backe
 	}
 	m, err := backup.Write(interruptible{ctx, out}, dir, backup.Manifest{Version: o.version, MadeAt: o.clock.Now().UTC(), Missing: told.Missing})
 	return m, told, err
+}
+
+// readBack checks a backup: one that cannot be read is none.
+func readBack(ctx context.Context, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	_, err = backup.Verify(io.TeeReader(f, interruptible{ctx, io.Discard}))
+	return err
 }
 
 // interruptible is a writer that refuses once its context has ended.

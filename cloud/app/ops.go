@@ -34,6 +34,11 @@ type ops struct {
 	log     *slog.Logger
 }
 
+// ops are those of a running collector.
+func (c *cloud) ops() ops {
+	return ops{cfg: c.cfg, store: c.store, series: c.standby, clock: c.o.Clock, version: c.o.Version, log: c.log}
+}
+
 // UsageError is the operator's mistake; commands exit with status 2 on it.
 type UsageError struct{ Why string }
 

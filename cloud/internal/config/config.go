@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type File struct {
 	MQTT     MQTT     `yaml:"mqtt"`
 	Database Database `yaml:"database"`
 	Series   Series   `yaml:"series"`
+	Backup   Backup   `yaml:"backup"`
 	Demo     bool     `yaml:"demo" jsonschema:"description=Shows on every page that the data is simulated"`
 }
 
@@ -60,6 +62,13 @@ type VictoriaMetrics struct {
 	URL string `yaml:"url"`
 }
 
+// Backup is what the collector backs up by itself; without a Dir, nothing.
+type Backup struct {
+	Dir   string          `yaml:"dir" jsonschema:"description=Where backups are written; best another disk. Empty: none are"`
+	Every config.Duration `yaml:"every"`
+	Keep  int             `yaml:"keep" jsonschema:"description=How many of the newest are kept"`
+}
+
 // The backends.
 const (
 	Embedded        = "embedded"
@@ -70,6 +79,7 @@ func defaults() File {
 	return File{
 		DataDir: "./data/cloud", HTTP: HTTP{Listen: "127.0.0.1:8080"}, MQTT: MQTT{Listen: "127.0.0.1:1884"},
 		Series: Series{Backend: Embedded, Retention: config.Duration(400 * 24 * time.Hour)},
+		Backup: Backup{Every: config.Duration(24 * time.Hour), Keep: 7},
 	}
 }
 
@@ -81,6 +91,7 @@ func Load(path string, environ []string) (File, error) {
 		checkListeners(d, &f)
 		checkDatabase(d, f.Database)
 		checkSeries(d, f.Series)
+		checkBackup(d, f.Backup, f.DataDir)
 		if f.DataDir == "" {
 			d.At("data_dir", "data_dir is empty", "name a folder, such as ./data/cloud")
 		}
@@ -168,4 +179,27 @@ func checkSeries(d *config.Document, s Series) {
 	default:
 		d.At("series.backend", fmt.Sprintf("there is no backend %q", s.Backend), "write embedded or victoriametrics")
 	}
+}
+
+func checkBackup(d *config.Document, b Backup, dataDir string) {
+	if b.Every < config.Duration(time.Minute) {
+		d.At("backup.every", b.Every.String()+" is too short", "write at least 1m, such as 24h")
+	}
+	if b.Keep < 1 {
+		d.At("backup.keep", fmt.Sprintf("%d keeps none", b.Keep), "write at least 1, such as 7")
+	}
+	if b.Dir != "" && within(b.Dir, dataDir) {
+		d.At("backup.dir", fmt.Sprintf("%s lies in data_dir and would go with it", b.Dir), "name a folder elsewhere, best on another disk")
+	}
+}
+
+// within reports whether path is dir or lies in it.
+func within(path, dir string) bool {
+	p, errP := filepath.Abs(path)
+	d, errD := filepath.Abs(dir)
+	if errP != nil || errD != nil {
+		return false
+	}
+	rel, err := filepath.Rel(d, p)
+	return err == nil && filepath.IsLocal(rel)
 }
