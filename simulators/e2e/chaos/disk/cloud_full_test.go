@@ -36,11 +36,11 @@ func TestChaosR5Cloud(t *testing.T) {
 		free <- &fillableCloud{d, cell.NewCloud(t, at, cell.CloudOptions{Data: d.data(), Like: like})}
 	}
 	var wg sync.WaitGroup
-	for i := range r.N(2, 40) {
+	for i := range r.N(3, 40) {
 		on := <-free
 		wg.Go(func() {
 			defer func() { free <- on }()
-			x := fullCloud{t: t, r: r, fillableCloud: on, rng: r.Rand(i), before: like.Data, limited: i%2 == 1}
+			x := fullCloud{t: t, r: r, fillableCloud: on, rng: r.Rand(i), before: like.Data, limited: i%2 == 1, dies: i%3 == 2}
 			x.load = newCloudLoad()
 			x.bad = func(format string, args ...any) {
 				r.Violation("case %d, seed %d: %s", i, r.Seed(i), fmt.Sprintf(format, args...))
@@ -66,8 +66,10 @@ type fullCloud struct {
 	before string
 	// limited: not the disk is full, but no file may grow beyond a size.
 	limited bool
-	load    *cloudLoad
-	bad     func(string, ...any)
+	// dies: it is killed before there is space again.
+	dies bool
+	load *cloudLoad
+	bad  func(string, ...any)
 }
 
 func (x *fullCloud) run() {
@@ -140,6 +142,13 @@ func (x *fullCloud) serve() {
 	if _, err := x.API.Tickets(x.t.Context(), "estate="+cell.Estate); err != nil {
 		x.bad("a full disk keeps people from reading: %v", err)
 	}
+	if x.dies {
+		x.Daemon.Kill()
+		if err := x.empty(); err != nil {
+			x.bad("harness: %v", err)
+		}
+		return
+	}
 	x.heal()
 }
 
@@ -173,10 +182,10 @@ func (x *fullCloud) space() error {
 // afterwards: the collector lived through it, and after another start it has
 // everything that it sent a Receipt for.
 func (x *fullCloud) afterwards() {
-	if !x.Daemon.Running() {
+	if !x.Daemon.Running() && !x.dies {
 		x.bad("the collector ended: %v", x.Daemon.State())
 	}
-	if x.rng.IntN(2) == 0 {
+	if !x.dies && x.rng.IntN(2) == 0 {
 		_ = syscall.Kill(x.Daemon.PID(), syscall.SIGTERM) // it may have ended
 		if !endsWithin(x.Daemon.Done(), bound) {
 			x.bad("does not stop")

@@ -45,6 +45,7 @@ func TestChaosR3Cloud(t *testing.T) {
 	r.Count("cloud_syncs", len(tr.Syncs())/2)
 	e := cloudImages{t: t, r: r, dir: dir, before: before, tr: tr, receipts: rec, like: like}
 	e.run(r.N(3, 250))
+	e.databases(r.N(12, 1500))
 }
 
 // rebuilt files hold nothing that matters after a crash: SQLite makes the
@@ -185,8 +186,10 @@ func (e *cloudImages) serve(on *cell.Cloud, c cut, bad func(string, ...any)) {
 }
 
 // whole checks the database file by SQLite's own tool.
-func whole(r *row.Row, on *cell.Cloud, bad func(string, ...any)) {
-	files, err := filepath.Glob(filepath.Join(on.Data, "*.db"))
+func whole(r *row.Row, on *cell.Cloud, bad func(string, ...any)) { integrity(r, on.Data, bad) }
+
+func integrity(r *row.Row, dir string, bad func(string, ...any)) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.db"))
 	if err != nil || len(files) == 0 {
 		bad("no database: %v", err)
 	}
