@@ -21,6 +21,7 @@ import (
 type Options struct {
 	InTx      InTx
 	Series    Appender
+	Stored    Reader
 	Latest    Latest
 	Publisher Publisher
 	Clock     clock.Clock

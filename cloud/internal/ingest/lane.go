@@ -195,7 +195,7 @@ func (l *lane) commit(ctx context.Context, group []*work) {
 
 const (
 	firstRetry = 50 * time.Millisecond
-	lastRetry  = 5 * time.Second
+	lastRetry  = 2 * time.Second
 	// tries of a transaction that fails as a whole, before its Envelopes are
 	// left to be sent again: with one alone it cannot be told whether it or
 	// the database is at fault.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/linshao/linshao/protocol/limit"
 	"github.com/linshao/linshao/protocol/telemetry"
+
+	"github.com/linshao/linshao/cloud/internal/series"
 )
 
 // BootID names one run of an edge, and so one life of its clock.
@@ -24,33 +26,44 @@ const (
 	mostMoves = 8
 )
 
-// moves are the decisions about clocks that nobody measured: a boot that never
-// reached the cloud may have recorded in any year. What such records are moved
-// by is decided when the first of them comes, is durable before a sample is,
-// and never changes: a Record that is sent again gets the times that it got.
-// It belongs to one lane's committer.
+// moves are the decisions about clocks whose word alone cannot be taken: those
+// that nobody measured, since a boot that never reached the cloud may have
+// recorded in any year, and those that were measured against a clock of the
+// cloud that has been set back since. What is recorded by such a clock is
+// moved by what was decided when the first of it came; that is durable before
+// a sample is and never changes: a Record that is sent again gets the times
+// that it got. It belongs to one lane's committer.
 type moves struct {
 	known map[BootID][]ClockMove
 }
 
 func newMoves() *moves { return &moves{known: map[BootID][]ClockMove{}} }
 
-// unmeasured reports whether all that is known of w's clock is what it says,
-// and there is something to which that matters.
-func (w *work) unmeasured() bool {
-	return !w.Origin.SkewKnown && len(w.Samples)+len(w.Events) > 0
+// boot cuts what an edge may call its boot to what a key can hold. What was
+// measured differently is told apart.
+func (w *work) boot() BootID {
+	name := w.Origin.Boot[:min(len(w.Origin.Boot), limit.MaxNameBytes)]
+	if w.Origin.SkewKnown {
+		name = fmt.Sprintf("%s@%d", name, w.Origin.SkewMS)
+	}
+	return BootID{w.Estate, w.Edge, name}
 }
 
-// boot cuts what an edge may call its boot to what a key can hold.
-func (w *work) boot() BootID {
-	return BootID{w.Estate, w.Edge, w.Origin.Boot[:min(len(w.Origin.Boot), limit.MaxNameBytes)]}
+// unsure reports whether something must be decided about w's clock that is
+// not. A clock that was measured is right until it is ahead.
+func (m *moves) unsure(w *work, nowMS int64) bool {
+	if len(w.Samples)+len(w.Events) == 0 {
+		return false
+	}
+	list, read := m.known[w.boot()]
+	return !read || decidable(list, w, nowMS) != nil
 }
 
 // learn decides about those clocks of ws about which nothing is decided yet.
 func (m *moves) learn(ctx context.Context, inTx InTx, ws []*work, nowMS int64) error {
 	var open []*work
 	for _, w := range ws {
-		if w.unmeasured() && len(m.known[w.boot()]) < mostMoves && undecided(m.known[w.boot()], w) != nil {
+		if m.unsure(w, nowMS) {
 			open = append(open, w)
 		}
 	}
@@ -89,8 +102,8 @@ func decide(ctx context.Context, tx Tx, read map[BootID][]ClockMove, w *work, no
 		}
 		read[id] = list
 	}
-	for len(read[id]) < mostMoves {
-		newest := undecided(read[id], w)
+	for {
+		newest := decidable(read[id], w, nowMS)
 		if newest == nil {
 			return nil
 		}
@@ -103,7 +116,16 @@ func decide(ctx context.Context, tx Tx, read map[BootID][]ClockMove, w *work, no
 		}
 		read[id] = append(read[id], next)
 	}
-	return nil
+}
+
+// decidable is the newest reading of w about which something is to be decided
+// now, nil if there is none.
+func decidable(list []ClockMove, w *work, nowMS int64) *reading {
+	newest := undecided(list, w)
+	if len(list) >= mostMoves || newest == nil || w.Origin.SkewKnown && newest.atMS <= nowMS+telemetry.NewestAheadMS {
+		return nil
+	}
+	return newest
 }
 
 // reading is one time of an edge's clock, and the effective time beside it.
@@ -141,16 +163,31 @@ func movedBy(list []ClockMove, edgeMS int64) (ms int64, ok bool) {
 	return 0, false
 }
 
-// move gives w's samples and events the times that were decided.
-func (m *moves) move(w *work) {
-	if !w.unmeasured() {
-		return
-	}
+// move gives w's samples and events the times that were decided. A Sample of a
+// clock that was measured may have been stored as it is, before it seemed to be
+// ahead, and stays there. An error means that w is as it was.
+func (m *moves) move(ctx context.Context, stored Reader, w *work) error {
 	list := m.known[w.boot()]
-	const marks = telemetry.ReceiveTime | telemetry.ClockUntrusted
+	if len(list) == 0 {
+		return nil
+	}
+	by := make([]int64, len(w.Samples))
 	for i := range w.Samples {
-		s := &w.Samples[i]
-		if ms, _ := movedBy(list, s.EdgeMS); ms != 0 {
+		ms, _ := movedBy(list, w.Samples[i].EdgeMS)
+		if ms != 0 && w.Origin.SkewKnown {
+			held, err := holds(ctx, stored, w, &w.Samples[i])
+			if err != nil {
+				return err
+			}
+			if held {
+				ms = 0
+			}
+		}
+		by[i] = ms
+	}
+	const marks = telemetry.ReceiveTime | telemetry.ClockUntrusted
+	for i, ms := range by {
+		if s := &w.Samples[i]; ms != 0 {
 			s.AtMS, s.Marks = s.AtMS-ms, s.Marks|marks
 		}
 	}
@@ -160,4 +197,20 @@ func (m *moves) move(w *work) {
 			e.AtMS, e.Marks = e.AtMS-ms, e.Marks|marks
 		}
 	}
+	return nil
+}
+
+// holds reports whether the store has s as it is.
+func holds(ctx context.Context, stored Reader, w *work, s *telemetry.Sample) (bool, error) {
+	sel := series.Selector{Estate: w.Estate, Edge: w.Edge, Device: s.Key.Device, Metric: s.Key.Metric}
+	points, err := stored.Range(ctx, sel, s.AtMS, s.AtMS+1, 0)
+	if err != nil {
+		return false, fmt.Errorf("look for a sample of %s: %w", s.Key.Device, err)
+	}
+	for _, p := range points {
+		if p.Gap == (s.Quality == telemetry.Bad) && (p.Gap || p.Mean == s.Value) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

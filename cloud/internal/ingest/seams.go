@@ -64,6 +64,11 @@ type Appender interface {
 	Append(context.Context, []series.Batch) (series.Tally, error)
 }
 
+// Reader tells what an Appender has stored; series.Reader says how.
+type Reader interface {
+	Range(ctx context.Context, sel series.Selector, fromMS, toMS, stepMS int64) ([]series.Point, error)
+}
+
 // Latest is told what became durable, so that it knows the newest of each
 // series.
 type Latest interface {

@@ -50,9 +50,9 @@ func putTransitionRight(x ticket.Transition, o telemetry.Origin) ticket.Transiti
 
 // place gives works the times under which they are stored, which depend on
 // nothing but them and what was decided durably: never on when they come. It
-// returns those that may be stored now. What still lies ahead was measured
-// against a clock of the cloud that has been set back since, or is a lie: it
-// gets no Receipt and waits at its edge until its time has come.
+// returns those that may be stored now. What still lies ahead was decided about
+// by a clock of the cloud that has been set back since, or is a lie: it gets no
+// Receipt and waits at its edge until its time has come.
 func (l *lane) place(ctx context.Context, works []*work) (now []*work) {
 	if !l.series {
 		return works
@@ -62,7 +62,9 @@ func (l *lane) place(ctx context.Context, works []*work) (now []*work) {
 		return nil
 	}
 	for _, w := range works {
-		l.moves.move(w)
+		if !l.until(ctx, "reading what is stored", func() error { return l.moves.move(ctx, l.o.Stored, w) }) {
+			return nil
+		}
 		if aheadMS := w.newestMS() - nowMS; aheadMS > telemetry.NewestAheadMS {
 			l.count(w.message, resultAhead)
 			l.o.Log.Error("an envelope lies in the future, its edge keeps it: compare the clocks",

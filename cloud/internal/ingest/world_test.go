@@ -217,6 +217,17 @@ func (w *world) Append(ctx context.Context, batches []series.Batch) (series.Tall
 	return tally, errors.Join(ctx.Err(), w.at("appended"))
 }
 
+// Range implements ingest.Reader for one raw sample.
+func (w *world) Range(_ context.Context, sel series.Selector, fromMS, _, _ int64) ([]series.Point, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.series[place{sel.Estate, sel.Edge, sel.Device, sel.Metric, fromMS}]
+	if !ok {
+		return nil, nil
+	}
+	return []series.Point{{AtMS: fromMS, Min: v, Mean: v, Max: v}}, nil
+}
+
 // Publish implements ingest.Publisher.
 func (w *world) Publish(_ context.Context, name string, payload []byte, retain bool) error {
 	if err := w.at("publish"); err != nil {
@@ -254,7 +265,7 @@ func (w *world) start() *collector {
 	w.t.Helper()
 	c := &collector{latest: series.NewLatest(), metrics: prometheus.NewRegistry()}
 	c.Ingest = ingest.New(ingest.Options{
-		InTx: w.inTx, Series: w, Latest: c.latest, Publisher: w, Clock: w.clock,
+		InTx: w.inTx, Series: w, Stored: w, Latest: c.latest, Publisher: w, Clock: w.clock,
 		Log: slog.New(slog.DiscardHandler), Metrics: c.metrics,
 	})
 	ctx, cancel := context.WithCancel(w.t.Context())
