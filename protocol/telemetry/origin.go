@@ -89,10 +89,15 @@ func (o Origin) CorrectEvents(events []Event) {
 	}
 }
 
-// correct keeps by how much atMS was nudged.
+// correct keeps by how much atMS was nudged. A device that is only believed by
+// the edge's clock is as wrong as that: its times keep their distances, or what
+// it said in one message would become one instant.
 func (o Origin) correct(atMS, deviceMS, edgeMS int64, m Marks) (int64, Marks) {
-	said, _ := EffectiveTime(deviceMS, edgeMS)
+	said, doubts := EffectiveTime(deviceMS, edgeMS)
 	right, marks := EffectiveTime(deviceMS, edgeMS-o.SkewMS)
+	if doubts == 0 && marks.Has(ReceiveTime) {
+		right = deviceMS - o.SkewMS
+	}
 	return right + atMS - said, m&^(ReceiveTime|ClockUntrusted) | marks | ClockCorrected
 }
 

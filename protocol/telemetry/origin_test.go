@@ -23,7 +23,7 @@ func TestASkewedEdgesSamplesArePutRight(t *testing.T) {
 	}{
 		"the edge's own time":                    {yearMS, 0, 0, nowMS, telemetry.ReceiveTime | telemetry.ClockCorrected},
 		"a device that was right all the time":   {-yearMS, nowMS - 7, 0, nowMS - 7, telemetry.ClockCorrected},
-		"a device as wrong as its edge":          {yearMS, nowMS + yearMS - 7, 0, nowMS, telemetry.ReceiveTime | telemetry.ClockCorrected},
+		"a device as wrong as its edge":          {yearMS, nowMS + yearMS - 7, 0, nowMS - 7, telemetry.ReceiveTime | telemetry.ClockCorrected},
 		"a nudge stays":                          {-yearMS, nowMS - 7, 2, nowMS - 5, telemetry.ClockCorrected | telemetry.Nudged},
 		"a device whose edge is a minute behind": {-60_000, nowMS, 0, nowMS, telemetry.ClockCorrected},
 	} {
