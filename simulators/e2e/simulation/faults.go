@@ -158,9 +158,9 @@ func jumpEdge(w *World, r *rand.Rand, _ time.Duration) func() {
 	return func() { e.wall.set(0) }
 }
 
-// mostBehind is how far the cloud's clock may fall behind. Beyond five minutes
-// what comes on time seems to come from the future, is put back to the cloud's
-// own time, and gets another row when an edge sends it again.
+// mostBehind is how far the cloud's clock may fall behind. What is put right by
+// such a clock can fall on the millisecond of what is stored already, since
+// these devices speak on whole seconds; one of the two stays then.
 const mostBehind = 4 * time.Minute
 
 func jumpCloud(w *World, r *rand.Rand, lasts time.Duration) func() {
