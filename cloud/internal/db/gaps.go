@@ -5,6 +5,22 @@ import (
 	"fmt"
 )
 
+// MaxGaps bounds the gaps kept of one edge. An edge has some in a year; one that
+// reports more pushes out its own oldest, and nobody else's.
+const MaxGaps = 10_000
+
+func (tx *Tx) boundGaps(ctx context.Context, estate, edge string) error {
+	_, err := tx.db.NewRaw(`DELETE FROM gaps WHERE estate = ?0 AND edge = ?1
+		AND (heard_ms, epoch, log, first_seq, last_seq) <= (
+			SELECT heard_ms, epoch, log, first_seq, last_seq FROM gaps WHERE estate = ?0 AND edge = ?1
+			ORDER BY heard_ms DESC, epoch DESC, log DESC, first_seq DESC, last_seq DESC LIMIT 1 OFFSET ?2)`,
+		estate, edge, MaxGaps).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("bound gaps: %w", err)
+	}
+	return nil
+}
+
 // GapQuery selects gaps; empty parts select all.
 type GapQuery struct {
 	Page

@@ -69,3 +69,42 @@ func TestGapsAreListedAndSummedUpWithinAScope(t *testing.T) {
 		}
 	})
 }
+
+// An edge that makes up gaps pushes out its own, and time all of them.
+func TestGapsAreBoundedAndPruned(t *testing.T) {
+	t.Parallel()
+	dbtest.Stores(t, func(t *testing.T, d *dbtest.Database, s *db.Store) {
+		save := func(edge string, from, n int) {
+			t.Helper()
+			d.Pass(1000)
+			var gaps []envelope.Gap
+			for i := range n {
+				seq := envelope.Sequence(2*(from+i) + 1)
+				gaps = append(gaps, envelope.Gap{Range: envelope.Range{First: seq, Last: seq}, Reason: "dropped_full"})
+			}
+			inTx(t, s, func(tx *db.Tx) error {
+				return tx.SaveGaps(t.Context(), db.LogID{Estate: "sunrise", Edge: edge, Epoch: "e", Log: envelope.Samples}, gaps)
+			})
+		}
+		kept := func(edge string, want int, first envelope.Sequence) {
+			t.Helper()
+			gaps, err := s.Read().Gaps(t.Context(), "sunrise", edge, db.MaxGaps+10)
+			if err != nil || len(gaps) != want || want > 0 && gaps[want-1].First != first {
+				t.Errorf("%s: %d gaps, want %d: %v", edge, len(gaps), want, err)
+			}
+		}
+		save("honest", 0, 2)
+		save("hostile", 0, db.MaxGaps)
+		kept("hostile", db.MaxGaps, 1)
+		save("hostile", db.MaxGaps, 3)
+		kept("hostile", db.MaxGaps, 7)
+		kept("honest", 2, 1)
+		d.Pass(400 * 24 * 3600_000)
+		save("honest", 5, 1)
+		if err := s.Prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		kept("hostile", 0, 0)
+		kept("honest", 1, 11)
+	})
+}

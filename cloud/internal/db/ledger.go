@@ -135,7 +135,8 @@ type Gap struct {
 	HeardMS int64
 }
 
-// SaveGaps keeps ranges that will never come, once each.
+// SaveGaps keeps ranges that will never come, once each, and of each edge the
+// newest MaxGaps.
 func (tx *Tx) SaveGaps(ctx context.Context, id LogID, gaps []envelope.Gap) error {
 	if len(gaps) == 0 {
 		return nil
@@ -152,6 +153,9 @@ func (tx *Tx) SaveGaps(ctx context.Context, id LogID, gaps []envelope.Gap) error
 	}
 	if _, err := tx.db.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("NULL").Exec(ctx); err != nil {
 		return fmt.Errorf("save gaps: %w", err)
+	}
+	if err := tx.boundGaps(ctx, id.Estate, id.Edge); err != nil {
+		return err
 	}
 	tx.Change(Change{Estate: id.Estate, Kind: EdgeChange, Ref: id.Edge})
 	return nil

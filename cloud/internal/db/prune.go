@@ -28,6 +28,7 @@ func (s *Store) Prune(ctx context.Context) error {
 			{"DELETE FROM clock_moves WHERE at_ms < ?", now - 60*day},
 			{"DELETE FROM clock_days WHERE day_ms < ?", now - 400*day},
 			{"DELETE FROM device_events WHERE at_ms < ?", now - 400*day},
+			{"DELETE FROM gaps WHERE heard_ms < ?", now - 400*day},
 		} {
 			if _, err := tx.db.NewRaw(p.query, p.before).Exec(ctx); err != nil {
 				return fmt.Errorf("prune: %w", err)
