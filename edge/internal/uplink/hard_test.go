@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/linshao/linshao/edge/internal/uplink"
 	"github.com/linshao/linshao/protocol/envelope"
@@ -46,6 +47,39 @@ func TestARecordThatCannotBeSentIsLostAlone(t *testing.T) {
 	}
 	if len(gaps) != 1 || gaps[0].Reason != "damaged" || gaps[0].Range != (envelope.Range{First: 3, Last: 3}) {
 		t.Errorf("reported as missing: %+v", gaps)
+	}
+}
+
+// What the cloud cannot answer yet, whatever its reason, holds up neither what
+// comes behind it nor the connection.
+func TestWhatIsNotAnsweredHoldsUpNothingElse(t *testing.T) {
+	withheld := make(chan struct{}, 100)
+	c := newCloud(t, func(n int, e envelope.Envelope) *envelope.Receipt {
+		if len(e.Samples) > 100 {
+			withheld <- struct{}{}
+			return nil
+		}
+		return stored(n, e)
+	})
+	r := newRig(t, c, func(o *uplink.Options) { o.Resend = time.Second })
+	var many []telemetry.Sample
+	for i := range 4000 { // more than the line may carry at first
+		k := telemetry.SeriesKey{Device: "lift-1", Kind: "elevator", Metric: "noise"}
+		many = append(many, telemetry.Sample{Key: k, AtMS: int64(i), EdgeMS: int64(i), Value: rand.Float64()})
+	}
+	if err := r.outbox.Append(t.Context(), nil, []envelope.Record{{Samples: many}}); err != nil {
+		t.Fatal(err)
+	}
+	r.run(t)
+	for i := range 4 { // sent more often than before a silent connection is given up
+		<-withheld
+		r.samples(t, i, 1)
+		c.until(func() bool { return len(c.heard) > 0 && r.outbox.Stats().Samples.Records == 1 })
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.hellos) != 1 {
+		t.Errorf("%d connections", len(c.hellos))
 	}
 }
 

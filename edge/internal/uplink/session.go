@@ -39,8 +39,10 @@ type session struct {
 	// asked is when the hello was sent, monotonic; welcomed: it was answered.
 	asked    time.Duration
 	welcomed bool
-	// answered: a Receipt has come.
+	// answered: a Receipt has come. heard is when the newest did, monotonic, and
+	// before the first when the session began.
 	answered bool
+	heard    time.Duration
 }
 
 func newSession(u *Uplink, link *mqttlink.Link, asked time.Duration) *session {
@@ -48,7 +50,7 @@ func newSession(u *Uplink, link *mqttlink.Link, asked time.Duration) *session {
 	oldest, end := u.o.Source.Ends(envelope.Samples)
 	u.liveFrom.Store(end)
 	return &session{
-		u: u, link: link, asked: asked, down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
+		u: u, link: link, asked: asked, heard: u.o.Clock.Mono(), down: make(chan mqttlink.Message, downQueue), window: window{pace: newPace()},
 		alarm:    &cursor{lane: envelope.LaneAlarm, log: envelope.Alarm, from: alarm, to: math.MaxInt64},
 		live:     &cursor{lane: envelope.LaneLive, log: envelope.Samples, from: end, to: math.MaxInt64},
 		backfill: &cursor{lane: envelope.LaneBackfill, log: envelope.Samples, from: oldest, to: end},
@@ -274,8 +276,8 @@ func (s *session) receipt(payload []byte) {
 	if r.Verdict == envelope.Rejected {
 		s.u.o.Log.Error("the cloud rejects records", "log", r.Log, "sequences", r.Sequences, "reason", r.Reason)
 	}
-	s.answered = true
 	now := s.u.o.Clock.Mono()
+	s.answered, s.heard = true, now
 	if sent, ok := s.window.settle(r, now); ok && r.CloudMS != 0 {
 		s.u.o.Downlink.Measured(sent, now, r.CloudMS)
 	}
@@ -292,8 +294,9 @@ func (s *session) look() error {
 	for _, c := range s.lanes() {
 		c.stuck = false
 	}
-	for _, p := range s.window.late(s.u.o.Clock.Mono(), s.u.o.Resend) {
-		if p.tries >= mostTries {
+	now := s.u.o.Clock.Mono()
+	for _, p := range s.window.late(now, s.u.o.Resend) {
+		if p.tries == mostTries && now-s.heard >= mostTries*p.patience(s.u.o.Resend) {
 			return fmt.Errorf("%s lane: %w", p.lane, errSilent)
 		}
 		s.window.drop(p)

@@ -19,8 +19,10 @@ const (
 	// before the first of them would be sent again.
 	alarmBudget = 32 << 10
 	// mostTries is how often an Envelope is sent before the connection is
-	// blamed.
+	// blamed, or the Envelope, if others are answered: it takes no room from
+	// the others then and, but for alarms, is sent more seldom, by parkedFor.
 	mostTries = 3
+	parkedFor = 4
 )
 
 // cursor walks one lane.
@@ -53,17 +55,22 @@ type window struct {
 	pace    pace
 }
 
-// room reports whether another Envelope of the lane may leave.
+// room reports whether another Envelope of the lane may leave. What the cloud
+// did not answer in time holds up no live samples.
 func (w *window) room(lane envelope.Lane) bool {
 	alarms, urgent, samples, bytes := 0, 0, 0, 0
 	for _, p := range w.parcels {
 		if p.lane == envelope.LaneAlarm {
 			alarms++
-			urgent += p.bytes
+			if !p.parked() {
+				urgent += p.bytes
+			}
 			continue
 		}
 		samples++
-		bytes += p.bytes
+		if !p.parked() && (lane != envelope.LaneLive || p.tries <= 1) {
+			bytes += p.bytes
+		}
 	}
 	if lane == envelope.LaneAlarm {
 		return alarms < alarmWindow && urgent < alarmBudget
@@ -101,14 +108,25 @@ func (w *window) settle(r envelope.Receipt, now time.Duration) (sent time.Durati
 	return sent, ok
 }
 
-// late returns the parcels that have been on the way for too long: after, and
-// alarms after a third of that, since a person may wait behind one.
+// parked reports whether the parcel itself is blamed for having no Receipt.
+func (p *parcel) parked() bool { return p.tries > mostTries }
+
+// patience is for how long a parcel may have no Receipt: after, and alarms a
+// third of that, since a person may wait behind one.
+func (p *parcel) patience(after time.Duration) time.Duration {
+	if p.lane == envelope.LaneAlarm {
+		return after / 3
+	}
+	return after
+}
+
+// late returns the parcels that have been on the way for too long.
 func (w *window) late(now, after time.Duration) []*parcel {
 	var out []*parcel
 	for _, p := range w.parcels {
-		patience := after
-		if p.lane == envelope.LaneAlarm {
-			patience = after / 3
+		patience := p.patience(after)
+		if p.parked() && p.lane != envelope.LaneAlarm {
+			patience *= parkedFor
 		}
 		if now-p.sent >= patience {
 			out = append(out, p)
