@@ -4,7 +4,8 @@
 //
 //   - Only a Receipt settles [P-4.1]: a PUBACK, a token of the MQTT client or a
 //     closed connection never do. What has no Receipt within Options.Resend is
-//     sent again, and after some tries the connection is made anew.
+//     sent again, and after some tries the connection is made anew, unless
+//     others are answered: what the cloud cannot take yet holds up nothing.
 //   - Alarms go first. Live samples (recorded since the connection began) and
 //     backfill (what waited from before) share one budget of bytes on the way,
 //     live before backfill where both wait, so that after a long cut the
