@@ -78,7 +78,6 @@ type Store struct {
 	gap    float64
 	dir    string
 
-
 	mu      sync.Mutex // one group at a time; guards all below
 	reserve int64
 	refs    refCache
