@@ -27,10 +27,11 @@ type lane struct {
 
 const (
 	// weights: a Sample is 1, an Envelope at least minWeight. Decoded
-	// Samples take some 130 bytes each.
+	// Samples take some 130 bytes each. What is decoded goes before whatever
+	// comes, a live Sample too: it is a fraction of a second of work.
 	minWeight   = 64
-	roomWeight  = 600_000
-	groupWeight = 200_000
+	roomWeight  = 100_000
+	groupWeight = 50_000
 	groupLength = 1024
 )
 

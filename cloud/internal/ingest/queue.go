@@ -4,12 +4,14 @@ import (
 	"context"
 	"sync"
 
+	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/topic"
 )
 
 // queue holds messages until they are settled, bounded by bytes in all and for
 // each edge, and hands them out one edge after the other, so that an edge that
-// drains three days delays the others by one message at a time.
+// drains three days delays the others by one message at a time, and its own
+// present not at all: live messages go before the edge's others.
 type queue struct {
 	most, share int // bytes in all, and for one edge
 	wake        chan struct{}
@@ -23,8 +25,29 @@ type queue struct {
 
 // line is one edge's part of the queue.
 type line struct {
-	waiting []message
-	bytes   int // of messages waiting or handed out and not settled
+	live, others []message
+	bytes        int // of messages waiting or handed out and not settled
+}
+
+func (l *line) empty() bool { return len(l.live)+len(l.others) == 0 }
+
+func (l *line) push(m message) {
+	to := &l.others
+	if m.lane == envelope.LaneLive {
+		to = &l.live
+	}
+	*to = append(*to, m)
+}
+
+// pop takes the next message of a line that is not empty.
+func (l *line) pop() message {
+	from := &l.live
+	if len(l.live) == 0 {
+		from = &l.others
+	}
+	m := (*from)[0]
+	*from = (*from)[1:]
+	return m
 }
 
 func newQueue(most, share int) *queue {
@@ -52,10 +75,10 @@ func (q *queue) offerLocked(m message) bool {
 		l = &line{}
 		q.edges[m.from] = l
 	}
-	if len(l.waiting) == 0 {
+	if l.empty() {
 		q.turn = append(q.turn, m.from)
 	}
-	l.waiting = append(l.waiting, m)
+	l.push(m)
 	l.bytes += size
 	q.bytes += size
 	select {
@@ -106,9 +129,8 @@ func (q *queue) next() (message, bool) {
 	from := q.turn[0]
 	q.turn = q.turn[1:]
 	l := q.edges[from]
-	m := l.waiting[0]
-	l.waiting = l.waiting[1:]
-	if len(l.waiting) > 0 {
+	m := l.pop()
+	if !l.empty() {
 		q.turn = append(q.turn, from)
 	}
 	if len(q.turn) > 0 { // another taker may be waiting
@@ -128,7 +150,7 @@ func (q *queue) settled(m message) {
 	l := q.edges[m.from]
 	l.bytes -= size
 	q.bytes -= size
-	if l.bytes == 0 && len(l.waiting) == 0 {
+	if l.bytes == 0 && l.empty() {
 		delete(q.edges, m.from)
 	}
 	close(q.room)

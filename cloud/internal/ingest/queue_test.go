@@ -3,12 +3,14 @@ package ingest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/linshao/linshao/protocol/envelope"
 	"github.com/linshao/linshao/protocol/topic"
 )
 
@@ -33,6 +35,28 @@ func TestEdgesTakeTurns(t *testing.T) {
 		order += m.from.Edge[:1]
 	}
 	if order != "bcbcbbb" {
+		t.Errorf("order %s", order)
+	}
+}
+
+// What an edge measures now does not wait for the three days that it drains.
+func TestTheLiveLaneGoesFirst(t *testing.T) {
+	t.Parallel()
+	q := newQueue(1000, 500)
+	order := ""
+	for i, lane := range []envelope.Lane{envelope.LaneBackfill, envelope.LaneBackfill, envelope.LaneLive, envelope.LaneLive} {
+		m := msg("a", i+1)
+		m.lane = lane
+		q.offer(m)
+	}
+	for range 4 {
+		m, err := q.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		order += fmt.Sprint(len(m.payload))
+	}
+	if order != "3412" {
 		t.Errorf("order %s", order)
 	}
 }
