@@ -140,10 +140,10 @@ func TestAllEstatesGoDarkAtOnce(t *testing.T) {
 // A restart is nobody's silence; who does not come back after it is missed.
 func TestWhoDoesNotComeBackAfterARestartIsMissed(t *testing.T) {
 	t.Parallel()
-	s, c, stop, _, hands, ids := villages(t, 3)
+	s, _, stop, _, hands, ids := villages(t, 3)
 	stop()
 	hands.Advance(time.Hour)
-	c, _ = s.run()
+	c, _ := s.run()
 	l := watcher(c, hands)
 	look(t, l)
 	hands.Advance(10 * time.Second)
