@@ -83,10 +83,11 @@ func TestChaosR16(t *testing.T) {
 // start turns the edge on.
 func (b *box) start(ctx context.Context) {
 	ctx, b.stop = context.WithCancel(ctx)
+	seed := b.rng.Uint64()
 	b.gone.Go(func() {
 		_, err := fleet.Run(ctx, fleet.Options{
 			URL: "tcp://" + b.e.WAN.Addr(), Credentials: []fleet.Credential{b.cred}, Devices: 1, Rate: 1,
-			Every: time.Second, Duration: time.Hour, Seed: b.rng.Uint64(), Log: slog.New(slog.DiscardHandler),
+			Every: time.Second, Duration: time.Hour, Seed: seed, Log: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {
 			b.t.Errorf("%s: %v", b.e.ID, err)
