@@ -318,24 +318,14 @@ func (x *full) afterwards() {
 // judge: what was acknowledged came, or it was the oldest and made room for
 // newer samples, and the collector was told so.
 func (x *full) judge(held *cell.Ledger) {
-	gone := x.j.Missing(held)
-	if f, ok := untold(gone, held); ok {
-		x.bad("%v was acknowledged and is gone; the oldest that came is of %d, gaps %v", f, held.Oldest(), held.Lost())
-		return
-	}
-	x.r.Count("oldest_dropped_and_told", len(gone))
-}
-
-// untold is the first of what is gone that did not make room on a full disk, or
-// of which the collector was not told.
-func untold(gone []cell.Fact, held *cell.Ledger) (cell.Fact, bool) {
-	oldest, told := held.Oldest(), toldOfFull(held)
+	gone, oldest := x.j.Missing(held), held.Oldest()
 	for _, f := range gone {
-		if !told || f.TS >= oldest {
-			return f, true
+		if f.TS >= oldest || !toldOfFull(held) {
+			x.bad("%v was acknowledged and is gone; the oldest that came is of %d, gaps %v", f, oldest, held.Lost())
+			return
 		}
 	}
-	return cell.Fact{}, false
+	x.r.Count("oldest_dropped_and_told", len(gone))
 }
 
 // toldOfFull reports whether the collector was told that something made room.

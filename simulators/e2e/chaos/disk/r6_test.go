@@ -335,8 +335,9 @@ func (s *story) second() {
 	}
 	held := s.c.Collector.Held()
 	gone := s.j.Missing(held)
-	if f, ok := untold(gone, held); ok { // where there is no space, the oldest may go
-		s.violate("%v was acknowledged and is gone, with %d more", f, len(gone)-1)
+	// Where there is no space the oldest that wait may go, and that is told.
+	if len(gone) > 0 && !(s.f.what == "error=ENOSPC" && toldOfFull(held)) {
+		s.violate("%v was acknowledged and is gone, with %d more", gone[0], len(gone)-1)
 	}
 	s.dropped = len(gone)
 	if s.before == "" {
