@@ -23,7 +23,7 @@ const figures = (r) =>
     ...Object.entries(r.percentiles ?? {}).map(spread),
   ].join(", ");
 const load = (r) => (r.load ? `${round(r.load.reached)}/${round(r.load.asked)}/s` : "-");
-const line = (r) => [r.row, r.verdict, r.mode, load(r), figures(r), r.seed, r.commit || "-", r.began.slice(0, 16).replace("T", " ")];
+const line = (r) => [r.row, r.verdict, r.cases ? `${r.mode}, only ${r.cases} cases` : r.mode, load(r), figures(r), r.seed, r.commit || "-", r.began.slice(0, 16).replace("T", " ")];
 
 // The full run of a row comes first: it is the one that counts.
 const of = (row) => reports.filter((r) => r.row === row).sort((a, b) => a.mode.localeCompare(b.mode));

@@ -53,9 +53,11 @@ const (
 
 // Report is what a row leaves behind.
 type Report struct {
-	Row     string    `json:"row"`
-	Title   string    `json:"title"`
-	Mode    string    `json:"mode"`
+	Row   string `json:"row"`
+	Title string `json:"title"`
+	Mode  string `json:"mode"`
+	// Cases is set where CHAOS_N asked for another volume than the mode's.
+	Cases   int       `json:"cases,omitempty"`
 	Verdict string    `json:"verdict"`
 	Why     string    `json:"why,omitempty"`
 	Seed    uint64    `json:"seed"`
@@ -124,6 +126,9 @@ func (r *Row) Full() bool { return r.report.Mode == "full" }
 // N is how many cases to run.
 func (r *Row) N(short, full int) int {
 	if n, err := strconv.Atoi(os.Getenv("CHAOS_N")); err == nil {
+		r.mu.Lock()
+		r.report.Cases = n
+		r.mu.Unlock()
 		return n
 	}
 	if r.Full() {

@@ -60,6 +60,14 @@ func TestAReportSaysWhatWasSeen(t *testing.T) {
 	}
 }
 
+// A run of fewer cases cannot pass for a full one.
+func TestAnotherVolumeIsTold(t *testing.T) {
+	t.Setenv("CHAOS_N", "5")
+	if p := report(t, "full", func(r *row.Row) { r.N(1, 7) }); p.Cases != 5 {
+		t.Errorf("report: %+v", p)
+	}
+}
+
 func TestTooLittleLoadDoesNotCount(t *testing.T) {
 	for mode, verdict := range map[string]string{"short": row.TooLittle, "full": row.TooLittle} {
 		if p := report(t, mode, func(r *row.Row) { r.Load(100, 89) }); p.Verdict != verdict {
